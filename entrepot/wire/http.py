@@ -1,0 +1,138 @@
+"""The few HTTP values that doors speak, and the adapter that maps them to ASGI.
+
+A door is a ``Handler``: it takes a :class:`Request` and returns a :class:`Response`. Both are
+plain values; headers stay bytes until somebody asks. No framework sits between: the hot path of
+a small GET is one dict of headers and one tuple of two ASGI messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from urllib.parse import unquote_to_bytes
+
+Buffer = bytes | bytearray | memoryview
+Body = Buffer | AsyncIterator[Buffer]
+Handler = Callable[["Request"], Awaitable["Response"]]
+
+
+class Headers:
+    """Header fields by lower-case name, in order of arrival. Values are decoded as Latin-1.
+
+    >>> Headers([(b"host", b"a"), (b"x-y", b"1"), (b"x-y", b"2")]).all("x-y")
+    ['1', '2']
+    """
+
+    __slots__ = ("_first", "raw")
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self.raw = raw if isinstance(raw, list) else list(raw)
+        first: dict[bytes, bytes] = {}
+        for name, value in self.raw:
+            if name not in first:
+                first[name] = value
+        self._first = first
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The first value of a field, or ``default``."""
+        value = self._first.get(name.encode("ascii"))
+        return default if value is None else value.decode("latin-1")
+
+    def raw_get(self, name: bytes) -> bytes | None:
+        """The first value as it came."""
+        return self._first.get(name)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field in order."""
+        wanted = name.encode("ascii")
+        return [value.decode("latin-1") for key, value in self.raw if key == wanted]
+
+    def __contains__(self, name: str) -> bool:
+        return name.encode("ascii") in self._first
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for name, value in self.raw:
+            yield name.decode("latin-1"), value.decode("latin-1")
+
+
+class Request:
+    """One request as it came over the wire.
+
+    ``raw_path`` is the percent-encoded path of the target without the query, ``raw_query`` what
+    follows the first ``?``; signatures are computed over both, so nothing normalises them.
+    ``body`` yields chunks as they arrive and raises :class:`~entrepot.errors.BodyIncomplete` when
+    the client goes away before the end; reading it is what answers ``Expect: 100-continue``.
+    """
+
+    __slots__ = (
+        "_query", "body", "client", "headers", "id", "method", "note", "raw_path", "raw_query", "scheme",
+    )
+
+    def __init__(
+        self, method: str, raw_path: bytes, raw_query: bytes, headers: Headers, body: AsyncIterator[bytes],
+        *, scheme: str = "http", client: str = "", id: str = "",
+    ) -> None:
+        self.method = method
+        self.raw_path = raw_path
+        self.raw_query = raw_query
+        self.headers = headers
+        self.body = body
+        self.scheme = scheme
+        self.client = client
+        self.id = id
+        self.note: dict[str, object] = {}
+        """What the access log tells about this request: operation, bucket, key, principal."""
+        self._query: dict[str, list[str]] | None = None
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """Decoded query parameters; ``+`` is a space, a name without ``=`` has the value ''.
+
+        Raises UnicodeDecodeError when a name or value is not UTF-8.
+        """
+        if self._query is None:
+            self._query = parse_query(self.raw_query)
+        return self._query
+
+    def param(self, name: str) -> str | None:
+        """The first value of a query parameter, or None."""
+        values = self.query.get(name)
+        return values[0] if values else None
+
+
+def parse_query(raw: bytes) -> dict[str, list[str]]:
+    """Split a raw query string. Raises UnicodeDecodeError for what is not UTF-8."""
+    query: dict[str, list[str]] = {}
+    if not raw:
+        return query
+    for pair in raw.split(b"&"):
+        if not pair:
+            continue
+        name, _, value = pair.partition(b"=")
+        query.setdefault(_text(name), []).append(_text(value))
+    return query
+
+
+def _text(raw: bytes) -> str:
+    if b"+" in raw:
+        raw = raw.replace(b"+", b" ")
+    return (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8")
+
+
+class Response:
+    """Status, header fields and a body that is bytes or an async iterator of bytes.
+
+    A streamed body has a ``size`` when it is known. ``close`` is called once, whatever happened
+    to the answer: sent, cut off by the client, or replaced by an error.
+    """
+
+    __slots__ = ("body", "close", "headers", "size", "status")
+
+    def __init__(
+        self, status: int, headers: list[tuple[bytes, bytes]] | None = None, body: Body = b"",
+        *, size: int | None = None, close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = headers if headers is not None else []
+        self.body = body
+        self.size = len(body) if isinstance(body, bytes | bytearray | memoryview) else size
+        self.close = close
