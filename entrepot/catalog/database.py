@@ -1,0 +1,129 @@
+"""The seam between the catalog's operations and a database engine. It lies *under* the SQL.
+
+An operation is a generator: it yields :class:`Statement` values and is sent what they returned,
+so one text serves SQLite (driven without leaving the thread, inside a group commit) and
+PostgreSQL (each statement awaited). Operations are pure but for their statements: an engine may
+run one again from the start by calling its factory, never by resuming a used generator.
+
+SQL is the portable subset with ``:name`` parameters. Values are ``bytes``, ``str``, ``int`` and
+None; truth is 0 or 1. Keys are bytes, so both engines order them as UTF-8 does.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+Value = bytes | str | int | None
+Row = Sequence[Any]
+T = TypeVar("T")
+
+
+class Want(enum.Enum):
+    """What a statement returns to its operation."""
+
+    ONE = "one"  # the first row or None
+    ALL = "all"  # every row
+    COUNT = "count"  # the number of rows changed
+    MANY = "many"  # nothing; runs once for each set of parameters
+    LOCK = "lock"  # nothing; waits until no other transaction holds the name
+
+
+class Sql:
+    """A statement's text, prepared at import: ``names`` are its parameters in order of first use,
+    ``numbered`` the same text with ``$n`` in their place (for PostgreSQL)."""
+
+    __slots__ = ("names", "numbered", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        names: list[str] = []
+
+        def number(match: re.Match[str]) -> str:
+            name = match[1]
+            if name not in names:
+                names.append(name)
+            return f"${names.index(name) + 1}"
+
+        self.numbered = re.sub(r"(?<!:):([a-z_]+)", number, text)
+        self.names = tuple(names)
+
+
+class Statement:
+    """One step of an operation."""
+
+    __slots__ = ("many", "params", "sql", "want")
+
+    def __init__(
+        self, want: Want, sql: Sql, params: Mapping[str, Value], many: Sequence[Mapping[str, Value]] = (),
+    ) -> None:
+        self.want = want
+        self.sql = sql
+        self.params = params
+        self.many = many
+
+
+Transaction = Generator[Statement, Any, T]
+
+
+def one(sql: Sql, /, **params: Value) -> Statement:
+    """Yield it for the first row, or None."""
+    return Statement(Want.ONE, sql, params)
+
+
+def all_(sql: Sql, /, **params: Value) -> Statement:
+    """Yield it for a list of every row."""
+    return Statement(Want.ALL, sql, params)
+
+
+def run(sql: Sql, /, **params: Value) -> Statement:
+    """Yield it for the number of rows that it changed."""
+    return Statement(Want.COUNT, sql, params)
+
+
+def run_many(sql: Sql, many: Sequence[Mapping[str, Value]]) -> Statement:
+    """Yield it to run one text for many sets of parameters."""
+    return Statement(Want.MANY, sql, {}, many)
+
+
+LOCK = Sql("")
+
+
+def lock(space: int, name: bytes, *, shared: bool = False) -> Statement:
+    """Hold a name until the transaction ends, against every other writer of the same catalog.
+
+    SQLite has one writer at a time, so there it costs nothing. An operation takes its locks before
+    it reads what it decides on, bucket before key, so that no two can wait for one another.
+    """
+    return Statement(Want.LOCK, LOCK, {"space": space, "name": name, "shared": int(shared)})
+
+
+class Database(Protocol):
+    """A catalog database. Safe for any number of tasks of the event loop that opened it, and
+    beside other processes on the same data."""
+
+    async def read(self, operation: Transaction[T]) -> T:
+        """Run a short read: a point query or two. Each statement sees what is committed."""
+        ...
+
+    async def scan(self, operation: Transaction[T]) -> T:
+        """Run a read that may be long, on one snapshot, out of the way of the short ones."""
+        ...
+
+    async def write(self, operation: Transaction[T], *, heavy: bool = False) -> T:
+        """Run a change; durable on return. ``heavy`` says that it touches many rows.
+
+        An exception raised by the operation undoes what it did and nothing else. When the caller
+        is cancelled the change may have been made or not. Raises StoreFull, Busy, Unavailable.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Raise Unavailable when the database does not answer."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued, then let go of every resource."""
+        ...
