@@ -54,7 +54,7 @@ CREATE TABLE pieces (
     size BIGINT NOT NULL,
     blob BYTEA,
     skip BIGINT NOT NULL DEFAULT 0,
-    "inner" BIGINT,
+    nested BIGINT,
     PRIMARY KEY (manifest, start)
 );
 

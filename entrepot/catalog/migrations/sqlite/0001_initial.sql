@@ -54,7 +54,7 @@ CREATE TABLE pieces (
     size INTEGER NOT NULL,
     blob BLOB,
     skip INTEGER NOT NULL DEFAULT 0,
-    inner INTEGER,
+    nested INTEGER,
     PRIMARY KEY (manifest, start)
 ) WITHOUT ROWID;
 

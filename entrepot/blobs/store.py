@@ -1,0 +1,87 @@
+"""The interface of a blob store, and the one way in.
+
+A store keeps whole blobs: immutable bytes, none longer than its ``max_blob``, each named by its
+BLAKE3-256 digest. There is no half-written blob and so nothing to abort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from blake3 import blake3
+
+from entrepot.errors import TooLarge
+from entrepot.model import BlobId, Buffer, Span
+
+MAX_BLOB = 64 * 1024 * 1024
+"""No store takes more than this in one blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do besides its verbs, as data.
+
+    ``presign``: it can hand out addresses that clients read from. ``empty``: it keeps a blob of no
+    bytes. ``durable``: what it acknowledged survives a power cut.
+    """
+
+    max_blob: int = MAX_BLOB
+    presign: bool = False
+    empty: bool = True
+    durable: bool = True
+
+
+class BlobStore(Protocol):
+    """Five verbs over whole blobs, and what else the store can do."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def put(self, id: BlobId, data: Buffer) -> bool:
+        """Keep ``data`` under ``id``; True if it was not there. Idempotent; durable on return.
+
+        Callers go through :func:`receive`, so ``id`` is the digest of ``data``. After a failure
+        or a cancellation the blob is there whole or not at all. Raises StoreFull, Unavailable.
+        """
+        ...
+
+    async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
+        """The blob's bytes, or those of ``span``, which must lie within it.
+
+        A whole blob is verified against its name before a byte is returned. Raises BlobMissing,
+        BlobCorrupt (the blob is in quarantine then: the next ``get`` finds it missing).
+        """
+        ...
+
+    async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
+        """The size of each blob that is there; absent ids are left out."""
+        ...
+
+    def list(self, after: BlobId | None = None) -> AsyncIterator[BlobId]:
+        """Every blob in ascending order, beginning behind ``after``."""
+        ...
+
+    async def remove(self, ids: Collection[BlobId]) -> None:
+        """Let go of blobs; an absent one is not an error. Only the collector calls this."""
+        ...
+
+
+def digest(data: Buffer) -> BlobId:
+    """The name of these bytes."""
+    return BlobId(blake3(data).digest())
+
+
+async def receive(store: BlobStore, data: Buffer, id: BlobId | None = None) -> BlobId:
+    """The only way into a store: bounds the blob, names it, keeps it.
+
+    ``id`` is given when the caller has just hashed the same bytes (hashing belongs in a thread).
+    Raises TooLarge and what ``put`` raises.
+    """
+    size = len(data)
+    if size > store.capabilities.max_blob:
+        raise TooLarge("blob", size, store.capabilities.max_blob)
+    name = digest(data) if id is None else id
+    await store.put(name, data)
+    return name
