@@ -84,7 +84,7 @@ CREATE TABLE versions (
     archived_at INTEGER
 );
 CREATE UNIQUE INDEX versions_live ON versions (bucket, key) WHERE live = 1;
-CREATE INDEX versions_history ON versions (bucket, key, id) WHERE live = 0;
+CREATE INDEX versions_history ON versions (bucket, key, id DESC) WHERE live = 0;
 
 CREATE TABLE uploads (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

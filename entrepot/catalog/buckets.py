@@ -1,0 +1,108 @@
+"""Operations on buckets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
+from entrepot.catalog.rows import BUCKET_COLUMNS, bucket_from
+from entrepot.errors import BucketExists, BucketMissing, BucketNotEmpty
+from entrepot.model import Bucket, Versioning
+
+BUCKET_SPACE: Final = 1
+"""Lock space: names of buckets. Writers into a bucket share it, whoever changes or drops it alone."""
+
+_FIND: Final = Sql(f"SELECT {BUCKET_COLUMNS} FROM buckets b WHERE b.name = :name")
+_INSERT: Final = Sql(
+    "INSERT INTO buckets (name, owner, store, versioning, public_read, created_at) "
+    "VALUES (:name, :owner, :store, 0, :public_read, :now) RETURNING id"
+)
+_LIST: Final = Sql(
+    f"SELECT {BUCKET_COLUMNS} FROM buckets b WHERE b.name > :after AND b.name >= :first ORDER BY b.name LIMIT :limit"
+)
+_LIST_OWN: Final = Sql(
+    f"SELECT {BUCKET_COLUMNS} FROM buckets b WHERE b.owner = :owner AND b.name > :after AND b.name >= :first "
+    "ORDER BY b.name LIMIT :limit"
+)
+_DELETE: Final = Sql("DELETE FROM buckets WHERE id = :id")
+_ANY_LIVE: Final = Sql("SELECT 1 FROM versions v WHERE v.bucket = :id AND v.live = 1 LIMIT 1")
+_ANY_HISTORY: Final = Sql("SELECT 1 FROM versions v WHERE v.bucket = :id AND v.live = 0 LIMIT 1")
+_DROP_PARTS: Final = Sql("DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = :id)")
+_DROP_UPLOADS: Final = Sql("DELETE FROM uploads WHERE bucket = :id")
+_UPDATE: Final = Sql(
+    "UPDATE buckets SET versioning = :versioning, public_read = :public_read, owner = :owner WHERE id = :id"
+)
+
+
+def find_bucket(name: str) -> Transaction[Bucket | None]:
+    row: Row | None = yield one(_FIND, name=name)
+    return None if row is None else bucket_from(row)
+
+
+def get_bucket(name: str) -> Transaction[Bucket]:
+    """Raises BucketMissing."""
+    row: Row | None = yield one(_FIND, name=name)
+    if row is None:
+        raise BucketMissing(name)
+    return bucket_from(row)
+
+
+def create_bucket(name: str, owner: str, store: str, now: int, *, public_read: bool = False) -> Transaction[Bucket]:
+    """Raises BucketExists, whoever owns the bucket of that name."""
+    yield lock(BUCKET_SPACE, name.encode())
+    row: Row | None = yield one(_FIND, name=name)
+    if row is not None:
+        raise BucketExists(name, own=row[2] == owner)
+    created: Row = yield one(_INSERT, name=name, owner=owner, store=store, public_read=int(public_read), now=now)
+    return Bucket(created[0], name, owner, store, Versioning.OFF, public_read, now)
+
+
+def list_buckets(owner: str | None, prefix: str, after: str, limit: int) -> Transaction[list[Bucket]]:
+    """Buckets in order of name, those of one account or (None) all; at most ``limit``."""
+    if owner is None:
+        rows: list[Row] = yield all_(_LIST, after=after, first=prefix, limit=limit)
+    else:
+        rows = yield all_(_LIST_OWN, owner=owner, after=after, first=prefix, limit=limit)
+    return [bucket_from(row) for row in rows if row[1].startswith(prefix)]
+
+
+@dataclass(frozen=True, slots=True)
+class BucketChange:
+    """Settings to change; None leaves one as it is."""
+
+    versioning: Versioning | None = None
+    public_read: bool | None = None
+    owner: str | None = None
+
+
+def change_bucket(name: str, change: BucketChange) -> Transaction[Bucket]:
+    """Raises BucketMissing."""
+    yield lock(BUCKET_SPACE, name.encode())
+    bucket = yield from get_bucket(name)
+    changed = Bucket(
+        bucket.id, bucket.name,
+        bucket.owner if change.owner is None else change.owner,
+        bucket.store,
+        bucket.versioning if change.versioning is None else change.versioning,
+        bucket.public_read if change.public_read is None else change.public_read,
+        bucket.created_at,
+    )  # fmt: skip
+    yield run(
+        _UPDATE, id=bucket.id, versioning=int(changed.versioning), public_read=int(changed.public_read),
+        owner=changed.owner,
+    )  # fmt: skip
+    return changed
+
+
+def delete_bucket(name: str) -> Transaction[None]:
+    """Drop an empty bucket; uploads still open in it end. Raises BucketMissing, BucketNotEmpty."""
+    yield lock(BUCKET_SPACE, name.encode())
+    bucket = yield from get_bucket(name)
+    for any_left in (_ANY_LIVE, _ANY_HISTORY):
+        row: Row | None = yield one(any_left, id=bucket.id)
+        if row is not None:
+            raise BucketNotEmpty(name)
+    yield run(_DROP_PARTS, id=bucket.id)
+    yield run(_DROP_UPLOADS, id=bucket.id)
+    yield run(_DELETE, id=bucket.id)

@@ -1,0 +1,106 @@
+"""Rows and values: how the catalog's columns hold what ``model`` describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from entrepot.catalog.database import Row, Value
+from entrepot.model import NO_CHECKSUMS, BlobId, Bucket, Bytes, Checksums, Listed, Meta, Version, Versioning
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack_text: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
+_NO_TEXT: Final[Mapping[str, str]] = {}
+
+
+class _PackedChecksums(msgspec.Struct, array_like=True):
+    values: dict[str, bytes]
+    composite: bool
+    parts: int
+
+
+_unpack_checksums: Final = msgspec.msgpack.Decoder(_PackedChecksums).decode
+
+
+def pack_text(values: Mapping[str, str]) -> bytes | None:
+    return _pack(dict(values)) if values else None
+
+
+def unpack_text(packed: bytes | None) -> Mapping[str, str]:
+    return _unpack_text(packed) if packed is not None else _NO_TEXT
+
+
+def pack_checksums(checksums: Checksums) -> bytes | None:
+    if not checksums.values:
+        return None
+    return _pack(_PackedChecksums(dict(checksums.values), checksums.composite, checksums.parts))
+
+
+def unpack_checksums(packed: bytes | None) -> Checksums:
+    if packed is None:
+        return NO_CHECKSUMS
+    found = _unpack_checksums(packed)
+    return Checksums(found.values, found.composite, found.parts)
+
+
+BUCKET_COLUMNS: Final = "b.id, b.name, b.owner, b.store, b.versioning, b.public_read, b.created_at"
+
+
+def bucket_from(row: Row) -> Bucket:
+    return Bucket(row[0], row[1], row[2], row[3], Versioning(row[4]), bool(row[5]), row[6])
+
+
+VERSION_COLUMNS: Final = (
+    "v.id, v.bucket, v.key, v.version_id, v.live, v.marker, v.size, v.etag, v.hash, v.inline_id, v.blob, "
+    "v.manifest, v.media_type, v.headers, v.metadata, v.checksums, v.parts, v.owner, v.created_at, v.archived_at"
+)
+
+
+def version_from(row: Row, data: bytes | None = None) -> Version:
+    return Version(
+        row[0], row[1], row[2].decode(), row[3], bool(row[4]), bool(row[5]), row[7], row[18], row[17],
+        Bytes(row[6], row[8], row[9], data, None if row[10] is None else BlobId(row[10]), row[11]),
+        Meta(row[12], unpack_text(row[13]), unpack_text(row[14])), unpack_checksums(row[15]), row[16], row[19],
+    )  # fmt: skip
+
+
+LISTED_COLUMNS: Final = (
+    "v.id, v.key, v.version_id, v.live, v.marker, v.etag, v.size, v.created_at, v.owner, v.checksums"
+)
+
+
+def listed_from(row: Row, *, latest: bool) -> Listed:
+    checksums = unpack_checksums(row[9])
+    return Listed(
+        row[1].decode(), row[2], latest, bool(row[4]), row[5], row[6], row[7], row[8],
+        tuple(checksums.values), checksums.composite,
+    )  # fmt: skip
+
+
+def meta_values(meta: Meta) -> dict[str, Value]:
+    """The parameters ``media_type``, ``headers`` and ``metadata``."""
+    return {
+        "media_type": meta.media_type, "headers": pack_text(meta.headers), "metadata": pack_text(meta.user),
+    }  # fmt: skip
+
+
+def key_end(prefix: bytes) -> bytes | None:
+    """The first key behind every key with this prefix, or None when there is none.
+
+    >>> key_end(b"a/"), key_end(b"a\\xff"), key_end(b"\\xff")
+    (b'a0', b'b', None)
+    """
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
+
+
+LAST_KEY: Final = b"\xff" * 8
+"""Greater than every key, as no UTF-8 text begins with this byte."""
+
+
+def count(row: Any) -> int:
+    """The single number of a row that is always there."""
+    number: int = row[0]
+    return number

@@ -1,0 +1,324 @@
+"""SQLite as the catalog: one writer with group commit, readers beside it.
+
+How a write travels, in one process:
+
+    write() ──► pending ──► _enter ──► _run ──► committer: COMMIT ──► _settle ──► caller
+                  loop       loop      loop      thread (fsync)         loop
+
+Statements run on the event loop's thread, where they cost microseconds and no thread fights for
+the interpreter; what waits, waiting for another process's turn and the fsync of COMMIT, happens
+in the committer thread. While one batch is being synced the next one gathers.
+
+Invariants:
+
+1. A caller is answered only after the COMMIT that holds its change returned (synchronous=FULL:
+   the write-ahead log is on disk then).
+2. Each operation has a savepoint: one that fails undoes itself and nothing of its neighbours.
+3. Between ``BEGIN`` and the end of ``COMMIT`` this process holds the turnstile, so it never meets
+   SQLITE_BUSY from another Entrepôt process.
+4. When COMMIT itself fails nothing of the batch is visible, and every caller of it is told.
+5. The write-ahead log is copied back by a thread of its own, elected among processes; only when
+   the log has outgrown ``LOG_LIMIT_PAGES`` does a writer do it, with the turnstile held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from entrepot.catalog.checkpoint import Checkpointer
+from entrepot.catalog.database import Statement, T, Transaction, Want
+from entrepot.catalog.schema import migrate_sqlite
+from entrepot.catalog.turnstile import Turnstile
+from entrepot.errors import StoreFull, Superseded, Unavailable
+
+BATCH: Final = 256
+"""Operations in one commit at most: bounds how long a caller can be held up by its neighbours."""
+
+CACHE_KIB: Final = 16 * 1024
+"""Page cache of a connection."""
+
+LOG_LIMIT_PAGES: Final = 65_536
+"""256 MiB of log at pages of 4 KiB."""
+
+
+class _Write:
+    """A queued change and who waits for it."""
+
+    __slots__ = ("error", "future", "heavy", "operation", "result")
+
+    def __init__(self, operation: Transaction[Any], future: asyncio.Future[Any], *, heavy: bool) -> None:
+        self.operation = operation
+        self.future = future
+        self.heavy = heavy
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+class SQLite:
+    """A :class:`~entrepot.catalog.database.Database` in one file, or in memory."""
+
+    def __init__(self, path: Path | None, *, vfs: str | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._memory = path is None
+        self._pending: deque[_Write] = deque()
+        self._cycling = False
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._local = threading.local()
+        self._connect = functools.partial(_connect, path, vfs)
+        self._turnstile = None if path is None else Turnstile(path)
+        self._writer = self._open_writer()
+        self._checkpointer: Checkpointer | None = None
+        if path is None:
+            self._reader = self._writer
+        else:
+            self._reader = self._connect()
+            self._checkpointer = Checkpointer(path, self._connect)
+            self._writer.set_wal_hook(self._checkpointer.notice)
+        self._scanners = ThreadPoolExecutor(2, thread_name_prefix="catalog-scan")
+        self._scan_connections: list[apsw.Connection] = []
+        self._committer = threading.Thread(target=self._commit_loop, name="catalog-commit", daemon=True)
+        self._committer.start()
+
+    @classmethod
+    async def open(cls, path: Path | None, *, vfs: str | None = None) -> SQLite:
+        """Open, creating and migrating the file as needed; None is a catalog in memory.
+
+        Raises Incompatible for a catalog of a newer program, Unavailable when it cannot be opened.
+        """
+        try:
+            return cls(path, vfs=vfs)
+        except apsw.Error as error:
+            raise translate(error) from error
+
+    def _open_writer(self) -> apsw.Connection:
+        if self._turnstile is None:
+            connection = self._connect()
+            migrate_sqlite(connection)
+            return connection
+        self._turnstile.enter()
+        try:
+            connection = self._connect()
+            migrate_sqlite(connection)
+        finally:
+            self._turnstile.leave()
+        return connection
+
+    # -- reading
+
+    async def read(self, operation: Transaction[T]) -> T:
+        try:
+            return drive(self._reader, operation)
+        except apsw.Error as error:
+            raise translate(error) from error
+
+    async def scan(self, operation: Transaction[T]) -> T:
+        if self._memory:
+            return await self.read(operation)
+        return await self._loop.run_in_executor(self._scanners, self._scan, operation)
+
+    def _scan(self, operation: Transaction[T]) -> T:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        try:
+            if connection is None:
+                connection = self._local.connection = self._connect()
+                self._scan_connections.append(connection)
+            connection.execute("BEGIN")
+            try:
+                return drive(connection, operation)
+            finally:
+                connection.execute("COMMIT")
+        except apsw.Error as error:
+            raise translate(error) from error
+
+    # -- writing
+
+    async def write(self, operation: Transaction[T], *, heavy: bool = False) -> T:
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._pending.append(_Write(operation, future, heavy=heavy))
+        if not self._cycling:
+            self._cycling = True
+            self._loop.call_soon(self._enter)
+        return await future
+
+    def _enter(self) -> None:
+        if self._turnstile is None or self._turnstile.try_enter():
+            self._run()
+        else:
+            self._jobs.put(self._wait_turn)
+
+    def _wait_turn(self) -> None:
+        if self._turnstile is not None:
+            self._turnstile.enter()
+        self._loop.call_soon_threadsafe(self._run)
+
+    def _run(self) -> None:
+        """Run the statements of what is pending; the turnstile is held."""
+        batch = [self._pending.popleft()]
+        if batch[0].heavy and not self._memory:
+            self._jobs.put(functools.partial(self._execute_and_commit, batch))
+            return
+        while self._pending and len(batch) < BATCH and not self._pending[0].heavy:
+            batch.append(self._pending.popleft())
+        error = self._execute(batch)
+        if self._memory:
+            self._settle(batch, error or self._commit())
+            self._idle()
+        else:
+            self._jobs.put(functools.partial(self._finish, batch, error))
+
+    def _execute_and_commit(self, batch: list[_Write]) -> None:
+        self._finish(batch, self._execute(batch))
+
+    def _execute(self, batch: list[_Write]) -> Exception | None:
+        """Run a batch in one transaction, left open; the error that undid all of it, or None."""
+        execute = self._writer.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            for write in batch:
+                execute("SAVEPOINT operation")
+                try:
+                    write.result = drive(self._writer, write.operation)
+                except Exception as error:  # whatever it is, it is the caller's to hear
+                    if self._writer.get_autocommit():  # a full disk rolls back everything at once
+                        raise
+                    execute("ROLLBACK TO operation")
+                    write.error = translate(error) if isinstance(error, apsw.Error) else error
+                execute("RELEASE operation")
+        except Exception as error:  # as above, for every caller of the batch
+            self._roll_back()
+            return translate(error) if isinstance(error, apsw.Error) else error
+        return None
+
+    def _roll_back(self) -> None:
+        if not self._writer.get_autocommit():
+            with contextlib.suppress(apsw.Error):  # the failed statement may have rolled back already
+                self._writer.execute("ROLLBACK")
+
+    def _commit(self) -> Exception | None:
+        try:
+            self._writer.execute("COMMIT")
+        except apsw.Error as error:
+            self._roll_back()
+            return translate(error)
+        return None
+
+    def _finish(self, batch: list[_Write], error: Exception | None) -> None:
+        """In the committer: make a batch durable, pass the turn on, take the next one if needed."""
+        error = error or self._commit()
+        if self._checkpointer is not None and self._checkpointer.pages > LOG_LIMIT_PAGES:
+            self._checkpointer.copy_back(self._writer)
+        if self._turnstile is not None:
+            self._turnstile.leave()
+        if self._pending:
+            self._loop.call_soon_threadsafe(self._settle, batch, error)
+            self._wait_turn()
+        else:
+            self._loop.call_soon_threadsafe(self._settle_and_idle, batch, error)
+
+    def _settle(self, batch: list[_Write], error: Exception | None) -> None:
+        for write in batch:
+            if write.future.done():  # its caller was cancelled
+                continue
+            failure = error or write.error
+            if failure is not None:
+                write.future.set_exception(failure)
+            else:
+                write.future.set_result(write.result)
+
+    def _settle_and_idle(self, batch: list[_Write], error: Exception | None) -> None:
+        self._settle(batch, error)
+        self._idle()
+
+    def _idle(self) -> None:
+        if self._pending:
+            self._loop.call_soon(self._enter)
+        else:
+            self._cycling = False
+
+    def _commit_loop(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    # -- the rest
+
+    async def check(self) -> None:
+        try:
+            self._reader.execute("SELECT count(*) FROM migrations").fetchall()
+        except apsw.Error as error:
+            raise translate(error) from error
+
+    async def close(self) -> None:
+        while self._cycling:
+            await asyncio.sleep(0.001)
+        self._jobs.put(None)
+        self._committer.join()
+        self._scanners.shutdown()
+        if self._checkpointer is not None:
+            self._checkpointer.close()
+        for connection in (*self._scan_connections, self._reader, self._writer):
+            connection.close()
+        if self._turnstile is not None:
+            self._turnstile.close()
+
+
+def drive(connection: apsw.Connection, operation: Transaction[T]) -> T:
+    """Run an operation to its end on a connection, within whatever transaction is open."""
+    execute = connection.execute
+    result: Any = None
+    try:
+        while True:
+            statement = operation.send(result)
+            want = statement.want
+            if want is Want.ONE:
+                result = execute(statement.sql.text, statement.params).fetchone()
+            elif want is Want.ALL:
+                result = execute(statement.sql.text, statement.params).fetchall()
+            elif want is Want.COUNT:
+                execute(statement.sql.text, statement.params)
+                result = connection.changes()
+            else:
+                result = _other(connection, statement)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+
+
+def _other(connection: apsw.Connection, statement: Statement) -> None:
+    if statement.want is Want.MANY:
+        connection.executemany(statement.sql.text, statement.many)
+    # LOCK: the write transaction is already alone
+
+
+def _connect(path: Path | None, vfs: str | None = None) -> apsw.Connection:
+    name = ":memory:" if path is None else str(path)
+    connection = apsw.Connection(name, vfs=vfs) if vfs else apsw.Connection(name)
+    connection.set_busy_timeout(5_000)
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute("PRAGMA synchronous = FULL")
+    if path is not None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
+def translate(error: apsw.Error) -> Exception:
+    """SQLite's errors in our words; what has no word is a defect and comes back as it is."""
+    match error:
+        case apsw.FullError():
+            return StoreFull("the disk that holds the catalog is full")
+        case apsw.ConstraintError():
+            return Superseded(str(error))
+        case apsw.IOError() | apsw.BusyError() | apsw.LockedError() | apsw.CantOpenError() | apsw.ReadOnlyError():
+            return Unavailable(f"the catalog does not answer: {error}")
+    return error
