@@ -41,7 +41,8 @@ _FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One script. ``number`` counts from 1 without gaps; the same number has the same name and
-    meaning on each engine."""
+    meaning on each engine.
+    """
 
     number: int
     name: str
@@ -75,7 +76,8 @@ def pending(applied: Sequence[int], engine: Engine) -> list[Migration]:
 
 def migrate_sqlite(connection: apsw.Connection) -> None:
     """Bring the catalog up to date. The caller has begun an immediate transaction and commits it;
-    on an error it rolls back, and the catalog is as it was. Raises Incompatible."""
+    on an error it rolls back, and the catalog is as it was. Raises Incompatible.
+    """
     connection.execute(TABLE)
     rows: list[Any] = connection.execute(APPLIED).fetchall()
     for migration in pending([row[0] for row in rows], "sqlite"):
@@ -85,7 +87,8 @@ def migrate_sqlite(connection: apsw.Connection) -> None:
 
 async def migrate_postgres(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """Bring the catalog up to date in one transaction, which it begins and commits.
-    Waits for any other process that is doing so. Raises Incompatible."""
+    Waits for any other process that is doing so. Raises Incompatible.
+    """
     async with connection.transaction():
         await connection.execute(LOCK)
         await connection.execute(TABLE)
