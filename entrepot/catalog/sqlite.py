@@ -37,7 +37,7 @@ from typing import Any, Final
 import apsw
 
 from entrepot.catalog.checkpoint import Checkpointer
-from entrepot.catalog.database import Statement, T, Transaction, Want
+from entrepot.catalog.database import T, Transaction, Want
 from entrepot.catalog.schema import migrate_sqlite
 from entrepot.catalog.turnstile import Turnstile
 from entrepot.errors import StoreFull, Superseded, Unavailable
@@ -287,17 +287,13 @@ def drive(connection: apsw.Connection, operation: Transaction[T]) -> T:
             elif want is Want.COUNT:
                 execute(statement.sql.text, statement.params)
                 result = connection.changes()
-            else:
-                result = _other(connection, statement)
+            else:  # LOCK asks for nothing here: the write transaction is already alone
+                result = None
+                if want is Want.MANY:
+                    connection.executemany(statement.sql.text, statement.many)
     except StopIteration as stop:
         value: T = stop.value
         return value
-
-
-def _other(connection: apsw.Connection, statement: Statement) -> None:
-    if statement.want is Want.MANY:
-        connection.executemany(statement.sql.text, statement.many)
-    # LOCK: the write transaction is already alone
 
 
 def _connect(path: Path | None, vfs: str | None = None) -> apsw.Connection:

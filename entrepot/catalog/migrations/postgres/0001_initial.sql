@@ -113,7 +113,6 @@ CREATE TABLE parts (
     size BIGINT NOT NULL,
     etag TEXT NOT NULL,
     hash BYTEA NOT NULL,
-    inline_id BIGINT,
     blob BYTEA,
     manifest BIGINT,
     checksums BYTEA,

@@ -111,7 +111,6 @@ CREATE TABLE parts (
     size INTEGER NOT NULL,
     etag TEXT NOT NULL,
     hash BLOB NOT NULL,
-    inline_id INTEGER,
     blob BLOB,
     manifest INTEGER,
     checksums BLOB,

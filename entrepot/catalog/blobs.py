@@ -1,0 +1,147 @@
+"""Operations on bytes: inline blobs, placements, manifests, and what is garbage among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run, run_many
+from entrepot.errors import Superseded
+from entrepot.model import BlobId, Bytes, Piece, Span
+
+BLOB_SPACE: Final = 3
+"""Lock space: blobs of a store that are being claimed or condemned."""
+
+_INLINE: Final = Sql(
+    "INSERT INTO inline_blobs (digest, seen_at, data) VALUES (:digest, :now, :data) "
+    "ON CONFLICT (digest) DO UPDATE SET seen_at = excluded.seen_at, damaged = 0, data = excluded.data RETURNING id"
+)
+_INLINE_DATA: Final = Sql("SELECT data FROM inline_blobs WHERE id = :id AND damaged = 0")
+_DAMAGE_INLINE: Final = Sql("UPDATE inline_blobs SET damaged = 1 WHERE id = :id")
+_FIND_PLACEMENT: Final = Sql("SELECT condemned FROM placements WHERE store = :store AND blob = :blob")
+_CLAIM: Final = Sql(
+    "INSERT INTO placements (store, blob, size, seen_at) VALUES (:store, :blob, :size, :now) "
+    "ON CONFLICT (store, blob) DO UPDATE SET seen_at = excluded.seen_at"
+)
+_RENEW: Final = Sql(
+    "UPDATE placements SET seen_at = :now WHERE store = :store AND blob = :blob AND condemned = 0"
+)
+_CONDEMN: Final = Sql(
+    "UPDATE placements SET condemned = 1 "
+    "WHERE store = :store AND blob = :blob AND seen_at < :cutoff AND condemned = 0"
+)
+_CONDEMN_ORPHAN: Final = Sql(
+    "INSERT INTO placements (store, blob, size, seen_at, condemned) VALUES (:store, :blob, 0, :now, 1) "
+    "ON CONFLICT (store, blob) DO NOTHING"
+)
+_FORGET: Final = Sql("DELETE FROM placements WHERE store = :store AND blob = :blob AND condemned = 1")
+_MANIFEST: Final = Sql(
+    "INSERT INTO manifests (store, size, released_at) VALUES (:store, :size, :now) RETURNING id"
+)
+_PIECE: Final = Sql(
+    "INSERT INTO pieces (manifest, start, size, blob, skip, nested) "
+    "VALUES (:manifest, :start, :size, :blob, :skip, :nested)"
+)
+_PIECES: Final = Sql(
+    "SELECT start, size, blob, nested, skip FROM pieces WHERE manifest = :manifest AND start < :end "
+    "AND start >= coalesce((SELECT max(start) FROM pieces WHERE manifest = :manifest AND start <= :begin), 0) "
+    "ORDER BY start LIMIT :limit"
+)
+_RELEASE: Final = Sql("UPDATE manifests SET released_at = :now WHERE id = :id")
+
+
+def find_inline(id: int) -> Transaction[bytes | None]:
+    """The bytes of an inline blob, unless it is gone or damaged."""
+    row: Row | None = yield one(_INLINE_DATA, id=id)
+    return None if row is None else bytes(row[0])
+
+
+def damage_inline(id: int) -> Transaction[None]:
+    """Put an inline blob in quarantine. The next writer of the same bytes mends it."""
+    yield run(_DAMAGE_INLINE, id=id)
+
+
+def claim(store: str, blob: BlobId, size: int, now: int) -> Transaction[bool]:
+    """Say that a blob is about to be put, before it is: from now on the collector lets it be.
+
+    False when the collector is removing it at this moment: ask again.
+    """
+    yield lock(BLOB_SPACE, blob)
+    row: Row | None = yield one(_FIND_PLACEMENT, store=store, blob=blob)
+    if row is not None and row[0]:
+        return False
+    yield run(_CLAIM, store=store, blob=blob, size=size, now=now)
+    return True
+
+
+def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
+    """Give bytes that a version or part will name their place in the catalog, within its write.
+
+    Inline data becomes a row, pieces a manifest. Raises Superseded when a blob was collected since
+    its claim (the transfer lasted longer than the grace period).
+    """
+    if bytes_.data is not None:
+        row: Row = yield one(_INLINE, digest=bytes_.hash, now=now, data=bytes_.data)
+        return Bytes(bytes_.size, bytes_.hash, inline=row[0])
+    if bytes_.blob is not None:
+        yield from _renew(store, bytes_.blob, now)
+    elif bytes_.pieces:
+        manifest = yield from _insert_manifest(store, bytes_.size, bytes_.pieces, now)
+        return Bytes(bytes_.size, bytes_.hash, manifest=manifest)
+    return bytes_
+
+
+def _renew(store: str, blob: BlobId, now: int) -> Transaction[None]:
+    yield lock(BLOB_SPACE, blob, shared=True)
+    if not (yield run(_RENEW, store=store, blob=blob, now=now)):
+        raise Superseded(f"blob {blob.hex()}")
+
+
+def _insert_manifest(store: str, size: int, pieces: Sequence[Piece], now: int) -> Transaction[int]:
+    for blob in sorted({piece.blob for piece in pieces if piece.blob is not None}):
+        yield from _renew(store, blob, now)
+    row: Row = yield one(_MANIFEST, store=store, size=size, now=now)
+    manifest: int = row[0]
+    yield run_many(
+        _PIECE,
+        [
+            {
+                "manifest": manifest, "start": piece.start, "size": piece.size, "blob": piece.blob,
+                "skip": piece.skip, "nested": piece.nested,
+            }
+            for piece in pieces
+        ],
+    )  # fmt: skip
+    return manifest
+
+
+def list_pieces(manifest: int, span: Span, limit: int) -> Transaction[list[Piece]]:
+    """The pieces of a manifest that hold a span, in order, at most ``limit`` of them."""
+    rows: list[Row] = yield all_(_PIECES, manifest=manifest, begin=span.start, end=span.end, limit=limit)
+    return [
+        Piece(row[0], row[1], None if row[2] is None else BlobId(row[2]), row[3], row[4]) for row in rows
+    ]
+
+
+def release(manifest: int, now: int) -> Transaction[None]:
+    """A version or part that named this manifest is gone. Readers have the grace period to finish."""
+    yield run(_RELEASE, id=manifest, now=now)
+
+
+def condemn(store: str, blob: BlobId, cutoff: int) -> Transaction[bool]:
+    """Begin to remove a blob that a snapshot showed unnamed. False when somebody claimed it since."""
+    yield lock(BLOB_SPACE, blob)
+    changed: int = yield run(_CONDEMN, store=store, blob=blob, cutoff=cutoff)
+    return bool(changed)
+
+
+def condemn_orphan(store: str, blob: BlobId, now: int) -> Transaction[bool]:
+    """Begin to remove a blob that no placement speaks of. False when one does by now."""
+    yield lock(BLOB_SPACE, blob)
+    changed: int = yield run(_CONDEMN_ORPHAN, store=store, blob=blob, now=now)
+    return bool(changed)
+
+
+def forget(store: str, blobs: Sequence[BlobId]) -> Transaction[None]:
+    """Condemned blobs have left their store: their names are free again."""
+    yield run_many(_FORGET, [{"store": store, "blob": blob} for blob in blobs])

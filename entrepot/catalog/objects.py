@@ -1,0 +1,239 @@
+"""Operations on objects and their versions.
+
+Invariants of the table, kept by every operation here:
+
+1. A key has at most one live row: its newest version, when that one has bytes.
+2. A key whose newest row is a delete marker has no live row.
+3. In a bucket that never kept versions a key has no history.
+4. At most one row of a key is the null version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from entrepot.catalog.blobs import place, release
+from entrepot.catalog.buckets import BUCKET_SPACE
+from entrepot.catalog.database import Row, Sql, Transaction, lock, one, run
+from entrepot.catalog.rows import (
+    BUCKET_COLUMNS,
+    VERSION_COLUMNS,
+    bucket_from,
+    meta_values,
+    pack_checksums,
+    version_from,
+)
+from entrepot.errors import BucketMissing, ObjectMissing, VersionMissing
+from entrepot.model import (
+    ALWAYS,
+    NULL_VERSION,
+    Bucket,
+    Bytes,
+    Checksums,
+    Meta,
+    Precondition,
+    Version,
+    Versioning,
+)
+
+OBJECT_SPACE: Final = 4
+"""Lock space: keys of buckets."""
+
+_LOOK_UP: Final = Sql(
+    f"SELECT {BUCKET_COLUMNS}, i.data, {VERSION_COLUMNS} FROM buckets b "
+    "LEFT JOIN versions v ON v.bucket = b.id AND v.key = :key AND v.live = 1 "
+    "LEFT JOIN inline_blobs i ON i.id = v.inline_id AND i.damaged = 0 WHERE b.name = :name"
+)
+_BUCKET_WIDTH: Final = len(BUCKET_COLUMNS.split(","))
+_VERSION: Final = Sql(
+    f"SELECT i.data, {VERSION_COLUMNS} FROM versions v "
+    "LEFT JOIN inline_blobs i ON i.id = v.inline_id AND i.damaged = 0 "
+    "WHERE v.bucket = :bucket AND v.key = :key AND v.live = :live AND v.version_id = :version_id"
+)
+_LIVE: Final = Sql(
+    f"SELECT {VERSION_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.key = :key AND v.live = 1"
+)
+_NEWEST: Final = Sql(
+    f"SELECT {VERSION_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.key = :key AND v.live = 0 "
+    "ORDER BY v.id DESC LIMIT 1"
+)
+_STATE: Final = Sql("SELECT versioning, store FROM buckets WHERE id = :id")
+_INSERT: Final = Sql(
+    "INSERT INTO versions (bucket, key, version_id, live, marker, size, etag, hash, inline_id, blob, manifest, "
+    "media_type, headers, metadata, checksums, parts, owner, created_at) "
+    "VALUES (:bucket, :key, :version_id, :live, :marker, :size, :etag, :hash, :inline_id, :blob, :manifest, "
+    ":media_type, :headers, :metadata, :checksums, :parts, :owner, :now) RETURNING id"
+)
+_ARCHIVE: Final = Sql("UPDATE versions SET live = 0, archived_at = :now WHERE id = :id")
+_REVIVE: Final = Sql("UPDATE versions SET live = 1, archived_at = NULL WHERE id = :id")
+_DELETE: Final = Sql("DELETE FROM versions WHERE id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to be written. ``version_id`` is used where the bucket keeps versions."""
+
+    bucket: int
+    bucket_name: str
+    key: str
+    version_id: str
+    etag: str
+    owner: str
+    bytes: Bytes
+    meta: Meta
+    checksums: Checksums
+    parts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a delete did: ``version_id`` of the marker made or the version removed, if any."""
+
+    version_id: str | None
+    marker: bool
+
+
+def look_up(bucket: str, key: str) -> Transaction[tuple[Bucket | None, Version | None]]:
+    """A bucket and the live version of a key with its inline bytes, in one statement."""
+    row: Row | None = yield one(_LOOK_UP, name=bucket, key=key.encode())
+    if row is None:
+        return None, None
+    found = bucket_from(row)
+    if row[_BUCKET_WIDTH + 1] is None:
+        return found, None
+    return found, version_from(row[_BUCKET_WIDTH + 1 :], row[_BUCKET_WIDTH])
+
+
+def find_version(bucket: int, key: str, version_id: str) -> Transaction[Version | None]:
+    """One version of a key by id, a delete marker too, with its inline bytes."""
+    for live in (1, 0):
+        row: Row | None = yield one(_VERSION, bucket=bucket, key=key.encode(), version_id=version_id, live=live)
+        if row is not None:
+            return version_from(row[1:], row[0])
+    return None
+
+
+def find_newest(bucket: int, key: str) -> Transaction[Version | None]:
+    """The newest row of a key: the live version, or the delete marker that hides the others."""
+    row: Row | None = yield one(_LIVE, bucket=bucket, key=key.encode())
+    if row is None:
+        row = yield one(_NEWEST, bucket=bucket, key=key.encode())
+    return None if row is None else version_from(row)
+
+
+def hold(bucket: int, name: str, key: str) -> Transaction[tuple[Versioning, str]]:
+    """Begin to change a key: nobody else changes it, or drops its bucket, until the write ends.
+
+    Returns the bucket's versioning and store. Raises BucketMissing.
+    """
+    yield lock(BUCKET_SPACE, name.encode(), shared=True)
+    yield lock(OBJECT_SPACE, b"%d/%s" % (bucket, key.encode()))
+    row: Row | None = yield one(_STATE, id=bucket)
+    if row is None:
+        raise BucketMissing(name)
+    return Versioning(row[0]), row[1]
+
+
+def insert_version(new: NewVersion, now: int, when: Precondition = ALWAYS) -> Transaction[Version]:
+    """Publish a version: the one act that makes bytes visible under a name.
+
+    Raises BucketMissing, PreconditionFailed, ObjectMissing (see Precondition.check_write),
+    Superseded (see ``blobs.place``).
+    """
+    versioning, store = yield from hold(new.bucket, new.bucket_name, new.key)
+    key = new.key.encode()
+    row: Row | None = yield one(_LIVE, bucket=new.bucket, key=key)
+    live = None if row is None else version_from(row)
+    if when is not ALWAYS:
+        when.check_write(live, new.key)
+    yield from _make_room(new.bucket, new.key, live, versioning, now)
+    place_ = yield from place(store, new.bytes, now)
+    version_id = new.version_id if versioning is Versioning.ON else NULL_VERSION
+    row = yield one(
+        _INSERT, bucket=new.bucket, key=key, version_id=version_id, live=1, marker=0, size=place_.size,
+        etag=new.etag, hash=place_.hash, inline_id=place_.inline, blob=place_.blob, manifest=place_.manifest,
+        **meta_values(new.meta), checksums=pack_checksums(new.checksums), parts=new.parts, owner=new.owner, now=now,
+    )  # fmt: skip
+    assert row is not None
+    return Version(
+        row[0], new.bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
+        new.checksums, new.parts,
+    )  # fmt: skip
+
+
+def _make_room(bucket: int, key: str, live: Version | None, versioning: Versioning, now: int) -> Transaction[None]:
+    """Archive or drop what a new newest row displaces."""
+    if versioning is Versioning.SUSPENDED:
+        null = yield from find_version(bucket, key, NULL_VERSION)
+        if null is not None:
+            yield from _drop(null, now)
+            if live is not None and live.id == null.id:
+                return
+    if live is None:
+        return
+    if versioning is Versioning.OFF:
+        yield from _drop(live, now)
+    else:
+        yield run(_ARCHIVE, id=live.id, now=now)
+
+
+def _drop(version: Version, now: int) -> Transaction[None]:
+    if version.bytes.manifest is not None:
+        yield from release(version.bytes.manifest, now)
+    yield run(_DELETE, id=version.id)
+
+
+def delete_object(
+    bucket: int, name: str, key: str, owner: str, marker_id: str, now: int, when: Precondition = ALWAYS
+) -> Transaction[Deleted]:
+    """Delete the current state of a key: for good, or by a marker where versions are kept.
+
+    Deleting what is not there is no error. Raises BucketMissing, PreconditionFailed.
+    """
+    versioning, _ = yield from hold(bucket, name, key)
+    row: Row | None = yield one(_LIVE, bucket=bucket, key=key.encode())
+    live = None if row is None else version_from(row)
+    when.check_delete(live)
+    yield from _make_room(bucket, key, live, versioning, now)
+    if versioning is Versioning.OFF:
+        return Deleted(None, marker=False)
+    version_id = marker_id if versioning is Versioning.ON else NULL_VERSION
+    yield one(
+        _INSERT, bucket=bucket, key=key.encode(), version_id=version_id, live=0, marker=1, size=0, etag="",
+        hash=b"", inline_id=None, blob=None, manifest=None, media_type="", headers=None, metadata=None,
+        checksums=None, parts=0, owner=owner, now=now,
+    )  # fmt: skip
+    return Deleted(version_id, marker=True)
+
+
+def delete_version(
+    bucket: int, name: str, key: str, version_id: str, now: int, when: Precondition = ALWAYS
+) -> Transaction[Deleted]:
+    """Remove one version (or marker) for good; the next newest takes its place.
+
+    Removing what is not there is no error. Raises BucketMissing, PreconditionFailed.
+    """
+    yield from hold(bucket, name, key)
+    version = yield from find_version(bucket, key, version_id)
+    when.check_delete(version)
+    if version is None:
+        return Deleted(version_id, marker=False)
+    yield from _drop(version, now)
+    newest = yield from find_newest(bucket, key)
+    if newest is not None and not newest.live and not newest.marker:
+        yield run(_REVIVE, id=newest.id)
+    return Deleted(version_id, marker=version.marker)
+
+
+def get_state(bucket: int, key: str, version_id: str | None) -> Transaction[Version]:
+    """The version a request names, or the newest; may be a marker. Raises ObjectMissing, VersionMissing."""
+    if version_id is None:
+        newest = yield from find_newest(bucket, key)
+        if newest is None:
+            raise ObjectMissing(key)
+        return newest
+    version = yield from find_version(bucket, key, version_id)
+    if version is None:
+        raise VersionMissing(version_id)
+    return version

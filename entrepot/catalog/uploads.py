@@ -1,0 +1,186 @@
+"""Operations on uploads and their parts.
+
+An upload is open from ``create_upload`` until ``complete_upload`` or ``abort_upload``. A completed
+one is remembered (``finished_at``) so that a client which lost the answer may ask again; the
+collector forgets it after the grace period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from entrepot.catalog.blobs import place, release
+from entrepot.catalog.buckets import BUCKET_SPACE
+from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
+from entrepot.catalog.objects import NewVersion, insert_version
+from entrepot.catalog.rows import LAST_KEY, key_end, meta_values, pack_checksums, unpack_checksums, unpack_text
+from entrepot.errors import BucketMissing, UploadMissing
+from entrepot.model import ALWAYS, BlobId, Bytes, Meta, Part, Precondition, Upload, Version
+
+UPLOAD_SPACE: Final = 5
+"""Lock space: uploads. Putting parts shares one, ending it is done alone."""
+
+_COLUMNS: Final = (
+    "id, upload_id, bucket, key, owner, created_at, media_type, headers, metadata, algorithm, composite, "
+    "version_id, etag"
+)
+_PART_COLUMNS: Final = "number, etag, created_at, size, hash, blob, manifest, checksums"
+_INSERT: Final = Sql(
+    "INSERT INTO uploads (upload_id, bucket, key, owner, media_type, headers, metadata, algorithm, composite, "
+    "created_at) VALUES (:upload_id, :bucket, :key, :owner, :media_type, :headers, :metadata, :algorithm, "
+    ":composite, :now) RETURNING id"
+)
+_BUCKET: Final = Sql("SELECT store FROM buckets WHERE id = :id")
+_FIND: Final = Sql(f"SELECT {_COLUMNS} FROM uploads WHERE upload_id = :upload_id")
+_FIND_PART: Final = Sql(f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = :upload AND number = :number")
+_PUT_PART: Final = Sql(
+    "INSERT INTO parts (upload, number, size, etag, hash, blob, manifest, checksums, created_at) "
+    "VALUES (:upload, :number, :size, :etag, :hash, :blob, :manifest, :checksums, :now) "
+    "ON CONFLICT (upload, number) DO UPDATE SET size = excluded.size, etag = excluded.etag, "
+    "hash = excluded.hash, blob = excluded.blob, "
+    "manifest = excluded.manifest, checksums = excluded.checksums, created_at = excluded.created_at"
+)
+_PARTS: Final = Sql(
+    f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = :upload AND number > :after ORDER BY number LIMIT :limit"
+)
+_MANIFESTS: Final = Sql("SELECT manifest FROM parts WHERE upload = :upload AND manifest IS NOT NULL")
+_DELETE_PARTS: Final = Sql("DELETE FROM parts WHERE upload = :upload")
+_DELETE: Final = Sql("DELETE FROM uploads WHERE id = :upload")
+_FINISH: Final = Sql(
+    "UPDATE uploads SET finished_at = :now, version_id = :version_id, etag = :etag WHERE id = :upload"
+)
+_LIST: Final = Sql(
+    f"SELECT {_COLUMNS} FROM uploads WHERE bucket = :bucket AND finished_at IS NULL "
+    "AND key >= :start AND key < :stop AND (key > :key OR upload_id > :upload_id) "
+    "ORDER BY key, upload_id LIMIT :limit"
+)
+
+MOST_PARTS: Final = 10_000
+
+
+def create_upload(new: Upload, bucket_name: str) -> Transaction[Upload]:
+    """Open an upload; ``id`` of ``new`` is ignored. Raises BucketMissing."""
+    yield lock(BUCKET_SPACE, bucket_name.encode(), shared=True)
+    row: Row | None = yield one(_BUCKET, id=new.bucket)
+    if row is None:
+        raise BucketMissing(bucket_name)
+    row = yield one(
+        _INSERT, upload_id=new.upload_id, bucket=new.bucket, key=new.key.encode(), owner=new.owner,
+        **meta_values(new.meta), algorithm=new.algorithm, composite=int(new.composite), now=new.created_at,
+    )  # fmt: skip
+    assert row is not None
+    return Upload(
+        row[0], new.upload_id, new.bucket, new.key, new.owner, new.created_at, new.meta, new.algorithm, new.composite
+    )
+
+
+def get_upload(upload_id: str) -> Transaction[Upload]:
+    """An upload, open or lately completed. Raises UploadMissing."""
+    row: Row | None = yield one(_FIND, upload_id=upload_id)
+    if row is None:
+        raise UploadMissing(upload_id)
+    return _upload_from(row)
+
+
+def put_part(upload_id: str, part: Part, store: str, now: int) -> Transaction[Part]:
+    """Record a part whose blobs are in place; one of the same number is replaced.
+
+    Raises UploadMissing when the upload has ended meanwhile, Superseded (see ``blobs.place``).
+    """
+    yield lock(UPLOAD_SPACE, upload_id.encode(), shared=True)
+    upload = yield from get_upload(upload_id)
+    if upload.completed:
+        raise UploadMissing(upload_id)
+    before: Row | None = yield one(_FIND_PART, upload=upload.id, number=part.number)
+    if before is not None and before[6] is not None:
+        yield from release(before[6], now)
+    placed = yield from place(store, part.bytes, now)
+    yield run(
+        _PUT_PART, upload=upload.id, number=part.number, size=placed.size, etag=part.etag, hash=placed.hash,
+        blob=placed.blob, manifest=placed.manifest,
+        checksums=pack_checksums(part.checksums), now=now,
+    )  # fmt: skip
+    return Part(part.number, part.etag, now, placed, part.checksums)
+
+
+def list_parts(upload: int, after: int = 0, limit: int = MOST_PARTS) -> Transaction[list[Part]]:
+    """Parts in order of number, beginning behind ``after``."""
+    rows: list[Row] = yield all_(_PARTS, upload=upload, after=after, limit=limit)
+    return [_part_from(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a completion ended. ``again`` tells that it had been completed before."""
+
+    etag: str
+    version_id: str
+    version: Version | None
+    again: bool
+
+
+Compose = Callable[[Upload, Sequence[Part]], NewVersion]
+"""Builds the version from the parts that are there; raises Invalid for parts that do not fit."""
+
+
+def complete_upload(
+    upload_id: str, bucket_name: str, compose: Compose, now: int, when: Precondition = ALWAYS
+) -> Transaction[Outcome]:
+    """Turn an upload's parts into a version, all or nothing.
+
+    Raises UploadMissing, what ``compose`` raises, and what ``insert_version`` raises; the upload
+    is open then as before.
+    """
+    yield lock(UPLOAD_SPACE, upload_id.encode())
+    upload = yield from get_upload(upload_id)
+    if upload.version_id is not None:
+        return Outcome(upload.etag or "", upload.version_id, None, again=True)
+    parts = yield from list_parts(upload.id)
+    new = compose(upload, parts)
+    version = yield from insert_version(new, now, when)
+    yield from _drop_parts(upload.id, now)
+    yield run(_FINISH, upload=upload.id, now=now, version_id=version.version_id, etag=version.etag)
+    return Outcome(version.etag, version.version_id, version, again=False)
+
+
+def abort_upload(upload_id: str, now: int) -> Transaction[None]:
+    """End an upload without a version. Raises UploadMissing, also when it was completed."""
+    yield lock(UPLOAD_SPACE, upload_id.encode())
+    upload = yield from get_upload(upload_id)
+    if upload.completed:
+        raise UploadMissing(upload_id)
+    yield from _drop_parts(upload.id, now)
+    yield run(_DELETE, upload=upload.id)
+
+
+def _drop_parts(upload: int, now: int) -> Transaction[None]:
+    manifests: list[Row] = yield all_(_MANIFESTS, upload=upload)
+    for row in manifests:
+        yield from release(row[0], now)
+    yield run(_DELETE_PARTS, upload=upload)
+
+
+def list_uploads(bucket: int, prefix: str, after: tuple[str, str], limit: int) -> Transaction[list[Upload]]:
+    """Open uploads in order of key, then id. ``after`` is the last (key, id) of the page before;
+    an id of '' begins behind every upload of that key."""
+    key, upload_id = after[0].encode(), after[1]
+    first = prefix.encode()
+    rows: list[Row] = yield all_(
+        _LIST, bucket=bucket, start=max(first, key if upload_id else key and key + b"\x00"),
+        stop=key_end(first) or LAST_KEY, key=key, upload_id=upload_id, limit=limit,
+    )  # fmt: skip
+    return [_upload_from(row) for row in rows]
+
+
+def _upload_from(row: Row) -> Upload:
+    return Upload(
+        row[0], row[1], row[2], row[3].decode(), row[4], row[5],
+        Meta(row[6], unpack_text(row[7]), unpack_text(row[8])), row[9], bool(row[10]), row[11], row[12],
+    )  # fmt: skip
+
+
+def _part_from(row: Row) -> Part:
+    placed = Bytes(row[3], row[4], blob=None if row[5] is None else BlobId(row[5]), manifest=row[6])
+    return Part(row[0], row[1], row[2], placed, unpack_checksums(row[7]))
