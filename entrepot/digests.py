@@ -11,13 +11,12 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from awscrt import checksums as awscrt  # type: ignore[import-untyped, unused-ignore]  # ships no types
+from awscrt import checksums as awscrt
 from blake3 import blake3
 from isal import isal_zlib
 
 from entrepot.errors import ArgumentInvalid
-
-Buffer = bytes | bytearray | memoryview
+from entrepot.model import Buffer
 
 SIZES: Final = {
     "md5": 16, "sha1": 20, "sha256": 32, "blake3": 32, "crc32": 4, "crc32c": 4, "crc64nvme": 8,
