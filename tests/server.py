@@ -10,6 +10,7 @@ Nothing of the program is imported: it is a black box behind a socket and a comm
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shlex
@@ -223,10 +224,8 @@ class Server:
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         # The group outlives its leader while a worker lives, so it is signalled even after the leader's end.
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
         self._process = None
 
