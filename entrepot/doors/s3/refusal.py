@@ -110,7 +110,8 @@ class Refusal(Exception):
     """A refused request, in the words of S3.
 
     ``fields`` become XML elements of the error document beside Code, Message, Resource and
-    RequestId; ``headers`` are added to those of the answer. Built by :func:`refuse`.
+    RequestId; ``headers`` are added to those of the answer. :func:`refuse` builds one, and headers
+    may be set after.
     """
 
     def __init__(
@@ -125,14 +126,11 @@ class Refusal(Exception):
         self.headers: Mapping[str, str] = headers or {}
 
 
-def refuse(
-    code: str, message: str | None = None, /, *, headers: Mapping[str, str] | None = None, **fields: str,
-) -> Refusal:
+def refuse(code: str, message: str | None = None, /, **fields: str) -> Refusal:
     """The refusal of a code of :data:`TABLE`; raises KeyError for a code that is not there.
 
-    >>> raise refuse("NoSuchBucket", BucketName="photos")  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    entrepot.doors.s3.refusal.Refusal: NoSuchBucket: There is no such bucket.
+    >>> refuse("NoSuchBucket", BucketName="photos")
+    Refusal('NoSuchBucket: There is no such bucket.')
     """
     status, default = TABLE[code]
-    return Refusal(code, status, default if message is None else message, fields, headers)
+    return Refusal(code, status, default if message is None else message, fields)

@@ -1,0 +1,156 @@
+"""Signature Version 4: the proof that a request comes from the holder of a secret key.
+
+Pure: no clock and no look-ups. A request is judged in two steps, because the secret is found between
+them: :func:`parse` reads who claims to have signed what, :func:`check` proves it. Both raise
+:class:`~entrepot.doors.s3.refusal.Refusal`. A request sent again while it is valid is accepted, as
+the protocol has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from entrepot.doors.s3 import timestamps
+from entrepot.doors.s3.canonical import canonical_request, path_forms
+from entrepot.doors.s3.claims import Claim, Payload, parse
+from entrepot.doors.s3.refusal import Refusal, refuse
+from entrepot.wire.http import Request
+
+__all__ = ["SKEW", "Claim", "Payload", "Verified", "check", "mismatch", "parse", "sign", "signing_key",
+           "unknown_key"]
+
+SKEW: Final = 900
+"""Seconds that the clock of a client may be off."""
+
+# What XML 1.0 cannot hold, and the carriage return that it would change.
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+
+
+@dataclass(slots=True)
+class Verified:
+    """A proven signature, and what the body decoders need of it."""
+
+    access_key: str
+    mode: Payload
+    sha256: str | None
+    """The digest that the body must have, lower-case hex, when the payload is signed as a whole."""
+    signature: bytes
+    """Seed of the chain of chunk signatures."""
+    key: bytes
+    """The signing key of the day."""
+    scope: bytes
+    """``YYYYMMDD/region/service/aws4_request``."""
+    timestamp: bytes
+
+
+def check(
+    claim: Claim, request: Request, secret: str, *, now: float, region: str, service: str = "s3",
+) -> Verified:
+    """Prove a claim with the secret of its access key, or raise Refusal.
+
+    ``now`` is in epoch seconds; ``region`` and ``service`` are what the credential must be for.
+    """
+    _check_scope(claim, region, service)
+    _check_time(claim, now)
+    key = signing_key(secret, claim.date, claim.region, claim.service)
+    scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request".encode()
+    forms = path_forms(request.raw_path)
+    for path in forms:
+        to_sign, _ = _texts(claim, request.method, path, scope)
+        if hmac.compare_digest(sign(key, to_sign), claim.signature):
+            sha256 = claim.payload.decode().lower() if claim.mode is Payload.HASHED else None
+            stamp = claim.timestamp.encode()
+            return Verified(claim.access_key, claim.mode, sha256, claim.signature, key, scope, stamp)
+    to_sign, canonical = _texts(claim, request.method, forms[0], scope)
+    raise mismatch(claim.access_key, claim.signature, to_sign, canonical)
+
+
+def _texts(claim: Claim, method: str, path: bytes, scope: bytes) -> tuple[bytes, bytes]:
+    """The string to sign, and the canonical request in it."""
+    query = b"&".join([name + b"=" + value for name, value in claim.query])
+    text = canonical_request(method, path, query, claim.values, claim.signed_headers, claim.payload)
+    digest = hashlib.sha256(text).hexdigest().encode()
+    return b"\n".join((b"AWS4-HMAC-SHA256", claim.timestamp.encode(), scope, digest)), text
+
+
+def _check_scope(claim: Claim, region: str, service: str) -> None:
+    if claim.region != region:
+        # The Region element is what lets an SDK sign again for the right one.
+        raise claim.malformed(
+            f"The region in the Credential is wrong: {claim.region!r} instead of {region!r}.", Region=region,
+        )
+    if claim.service != service:
+        raise claim.malformed(
+            f"The service in the Credential is wrong: {claim.service!r} instead of {service!r}.",
+        )
+    if claim.timestamp[:8] != claim.date:
+        raise claim.malformed(
+            f"The date in the Credential, {claim.date}, is not the day of the request, {claim.timestamp}.",
+        )
+
+
+def _check_time(claim: Claim, now: float) -> None:
+    if claim.expires is None:
+        if abs(now - claim.time) > SKEW:
+            raise refuse(
+                "RequestTimeTooSkewed", RequestTime=claim.timestamp, ServerTime=timestamps.extended(now),
+                MaxAllowedSkewMilliseconds=str(SKEW * 1000),
+            )
+        return
+    if claim.time > now + SKEW:
+        raise refuse(
+            "AccessDenied", "Request is not yet valid", RequestTime=claim.timestamp,
+            ServerTime=timestamps.extended(now),
+        )
+    end = claim.time + claim.expires
+    if now > end:
+        raise refuse(
+            "AccessDenied", "Request has expired",
+            **{"X-Amz-Expires": str(claim.expires)}, Expires=timestamps.extended(end),
+            ServerTime=timestamps.extended(now),
+        )
+
+
+@lru_cache(maxsize=1024)
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """The key of a day, region and service; the last thousand are remembered."""
+    key = b"AWS4" + secret.encode()
+    for part in (date, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def sign(key: bytes, text: bytes) -> bytes:
+    """The signature of a string to sign, in lower-case hex."""
+    return hmac.digest(key, text, "sha256").hex().encode()
+
+
+def unknown_key(claim: Claim) -> Refusal:
+    """The refusal for a claim whose access key does not exist."""
+    return refuse("InvalidAccessKeyId", AWSAccessKeyId=claim.access_key)
+
+
+def mismatch(access_key: str, provided: bytes, to_sign: bytes, canonical: bytes | None = None) -> Refusal:
+    """A wrong signature, with the texts from which the client can find out why.
+
+    They hold nothing but what the client sent; the signature that would be right is not among them.
+    """
+    fields = {
+        "AWSAccessKeyId": access_key,
+        "StringToSign": _readable(to_sign),
+        "SignatureProvided": _readable(provided),
+        "StringToSignBytes": to_sign.hex(" "),
+    }
+    if canonical is not None:
+        fields["CanonicalRequest"] = _readable(canonical)
+        fields["CanonicalRequestBytes"] = canonical.hex(" ")
+    return refuse("SignatureDoesNotMatch", **fields)
+
+
+def _readable(raw: bytes) -> str:
+    return _NOT_XML.sub(lambda found: f"\\x{ord(found[0]):02x}", raw.decode("utf-8", "backslashreplace"))
