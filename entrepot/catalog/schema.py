@@ -75,14 +75,20 @@ def pending(applied: Sequence[int], engine: Engine) -> list[Migration]:
 
 
 def migrate_sqlite(connection: apsw.Connection) -> None:
-    """Bring the catalog up to date. The caller has begun an immediate transaction and commits it;
-    on an error it rolls back, and the catalog is as it was. Raises Incompatible.
+    """Bring the catalog up to date in one immediate transaction, which it begins and commits.
+    Waits for any other process that is doing so. Raises Incompatible.
     """
-    connection.execute(TABLE)
-    rows: list[Any] = connection.execute(APPLIED).fetchall()
-    for migration in pending([row[0] for row in rows], "sqlite"):
-        connection.execute(migration.script)
-        connection.execute(RECORD, _row(migration))
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(TABLE)
+        rows: list[Any] = connection.execute(APPLIED).fetchall()
+        for migration in pending([row[0] for row in rows], "sqlite"):
+            connection.execute(migration.script)
+            connection.execute(RECORD, _row(migration))
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 async def migrate_postgres(connection: asyncpg.Connection[asyncpg.Record]) -> None:
