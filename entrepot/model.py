@@ -116,14 +116,13 @@ NO_CHECKSUMS: Final = Checksums()
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``size`` bytes of a manifest at ``start``: bytes ``skip …`` of a blob, or a whole nested
-    manifest. Exactly one of ``blob`` and ``nested`` is set."""
+    """``size`` bytes of a manifest at ``start``: a whole blob, or a whole nested manifest.
+    Exactly one of ``blob`` and ``nested`` is set."""
 
     start: int
     size: int
     blob: BlobId | None = None
     nested: int | None = None
-    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)

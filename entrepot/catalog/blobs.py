@@ -39,15 +39,15 @@ _MANIFEST: Final = Sql(
     "INSERT INTO manifests (store, size, released_at) VALUES (:store, :size, :now) RETURNING id"
 )
 _PIECE: Final = Sql(
-    "INSERT INTO pieces (manifest, start, size, blob, skip, nested) "
-    "VALUES (:manifest, :start, :size, :blob, :skip, :nested)"
+    "INSERT INTO pieces (manifest, start, size, blob, nested) VALUES (:manifest, :start, :size, :blob, :nested)"
 )
 _PIECES: Final = Sql(
-    "SELECT start, size, blob, nested, skip FROM pieces WHERE manifest = :manifest AND start < :end "
+    "SELECT start, size, blob, nested FROM pieces WHERE manifest = :manifest AND start < :end "
     "AND start >= coalesce((SELECT max(start) FROM pieces WHERE manifest = :manifest AND start <= :begin), 0) "
     "ORDER BY start LIMIT :limit"
 )
 _RELEASE: Final = Sql("UPDATE manifests SET released_at = :now WHERE id = :id")
+_RENEW_INLINE: Final = Sql("UPDATE inline_blobs SET seen_at = :now WHERE id = :id")
 
 
 def find_inline(id: int) -> Transaction[bytes | None]:
@@ -77,14 +77,21 @@ def claim(store: str, blob: BlobId, size: int, now: int) -> Transaction[bool]:
 def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
     """Give bytes that a version or part will name their place in the catalog, within its write.
 
-    Inline data becomes a row, pieces a manifest. Raises Superseded when a blob was collected since
-    its claim (the transfer lasted longer than the grace period).
+    Inline data becomes a row, pieces a manifest. What is in the catalog already (the bytes of a
+    copy) is renewed, so that the collector, which looked before, lets it be. Raises Superseded when
+    it was collected meanwhile, or a blob since its claim: the transfer outlasted the grace period.
     """
     if bytes_.data is not None:
         row: Row = yield one(_INLINE, digest=bytes_.hash, now=now, data=bytes_.data)
         return Bytes(bytes_.size, bytes_.hash, inline=row[0])
     if bytes_.blob is not None:
         yield from _renew(store, bytes_.blob, now)
+    elif bytes_.inline is not None:
+        if not (yield run(_RENEW_INLINE, id=bytes_.inline, now=now)):
+            raise Superseded(f"inline blob {bytes_.inline}")
+    elif bytes_.manifest is not None:
+        if not (yield run(_RELEASE, id=bytes_.manifest, now=now)):
+            raise Superseded(f"manifest {bytes_.manifest}")
     elif bytes_.pieces:
         manifest = yield from _insert_manifest(store, bytes_.size, bytes_.pieces, now)
         return Bytes(bytes_.size, bytes_.hash, manifest=manifest)
@@ -107,7 +114,7 @@ def _insert_manifest(store: str, size: int, pieces: Sequence[Piece], now: int) -
         [
             {
                 "manifest": manifest, "start": piece.start, "size": piece.size, "blob": piece.blob,
-                "skip": piece.skip, "nested": piece.nested,
+                "nested": piece.nested,
             }
             for piece in pieces
         ],
@@ -118,9 +125,7 @@ def _insert_manifest(store: str, size: int, pieces: Sequence[Piece], now: int) -
 def list_pieces(manifest: int, span: Span, limit: int) -> Transaction[list[Piece]]:
     """The pieces of a manifest that hold a span, in order, at most ``limit`` of them."""
     rows: list[Row] = yield all_(_PIECES, manifest=manifest, begin=span.start, end=span.end, limit=limit)
-    return [
-        Piece(row[0], row[1], None if row[2] is None else BlobId(row[2]), row[3], row[4]) for row in rows
-    ]
+    return [Piece(row[0], row[1], None if row[2] is None else BlobId(row[2]), row[3]) for row in rows]
 
 
 def release(manifest: int, now: int) -> Transaction[None]:

@@ -49,13 +49,12 @@ CREATE TABLE manifests (
     released_at BIGINT NOT NULL
 );
 
--- A piece is a stretch of one blob, or a whole inner manifest (the parts of an upload).
+-- A piece is a whole blob, or a whole nested manifest (a part of an upload).
 CREATE TABLE pieces (
     manifest BIGINT NOT NULL,
     start BIGINT NOT NULL,
     size BIGINT NOT NULL,
     blob BYTEA,
-    skip BIGINT NOT NULL DEFAULT 0,
     nested BIGINT,
     PRIMARY KEY (manifest, start)
 );

@@ -47,13 +47,12 @@ CREATE TABLE manifests (
     released_at INTEGER NOT NULL
 );
 
--- A piece is a stretch of one blob, or a whole inner manifest (the parts of an upload).
+-- A piece is a whole blob, or a whole nested manifest (a part of an upload).
 CREATE TABLE pieces (
     manifest INTEGER NOT NULL,
     start INTEGER NOT NULL,
     size INTEGER NOT NULL,
     blob BLOB,
-    skip INTEGER NOT NULL DEFAULT 0,
     nested INTEGER,
     PRIMARY KEY (manifest, start)
 ) WITHOUT ROWID;

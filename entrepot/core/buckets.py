@@ -1,0 +1,84 @@
+"""Buckets: create, find, list, change, delete."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from entrepot.catalog import buckets as rows
+from entrepot.catalog.buckets import BucketChange
+from entrepot.catalog.database import Database
+from entrepot.core import access
+from entrepot.errors import ArgumentInvalid, BucketMissing, Denied, NameInvalid
+from entrepot.model import Bucket, Principal, Right, Versioning
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def check_name(name: str) -> None:
+    """The rules of S3 for new buckets, so that a name also works as a host. Raises NameInvalid."""
+    hint = "3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit"
+    if not _NAME.fullmatch(name) or ".." in name or ".-" in name or "-." in name:
+        raise NameInvalid("bucket", name, hint)
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return
+    raise NameInvalid("bucket", name, "a bucket's name must not look like an address")
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """The service for buckets. ``store`` is where a new bucket keeps its blobs unless told."""
+
+    database: Database
+    stores: frozenset[str]
+    store: str
+    clock: Callable[[], int]
+
+    async def create(
+        self, who: Principal, name: str, *, store: str | None = None, public_read: bool = False
+    ) -> Bucket:
+        """Raises NameInvalid, Denied (the anonymous own nothing), BucketExists, ArgumentInvalid."""
+        access.check_account(who)
+        check_name(name)
+        chosen = store or self.store
+        if chosen not in self.stores:
+            raise ArgumentInvalid("store", chosen, f"the stores are {', '.join(sorted(self.stores))}")
+        return await self.database.write(
+            rows.create_bucket(name, who.account, chosen, self.clock(), public_read=public_read)
+        )
+
+    async def get(self, who: Principal, name: str, right: Right = Right.READ) -> Bucket:
+        """Raises BucketMissing, Denied."""
+        found = await self.database.read(rows.find_bucket(name))
+        if found is None:
+            raise BucketMissing(name)
+        access.check(who, right, found)
+        return found
+
+    async def list(self, who: Principal, prefix: str = "", after: str = "", limit: int = 10_000) -> list[Bucket]:
+        """Buckets in order of name, the account's own; for the root key everybody's. Raises Denied."""
+        access.check_account(who)
+        owner = None if who.root else who.account
+        return await self.database.scan(rows.list_buckets(owner, prefix, after, limit))
+
+    async def change(self, who: Principal, name: str, change: BucketChange) -> Bucket:
+        """Change settings. Versioning, once on, can be suspended but not undone.
+
+        Raises BucketMissing, Denied, ArgumentInvalid.
+        """
+        found = await self.get(who, name, Right.ADMIN)
+        if change.owner is not None and not who.root:
+            raise Denied
+        if change.versioning is Versioning.OFF and found.versioning is not Versioning.OFF:
+            raise ArgumentInvalid("versioning", "off", "versions are kept from now on: suspend it instead")
+        return await self.database.write(rows.change_bucket(name, change))
+
+    async def delete(self, who: Principal, name: str) -> None:
+        """Raises BucketMissing, Denied, BucketNotEmpty."""
+        await self.get(who, name, Right.ADMIN)
+        await self.database.write(rows.delete_bucket(name))

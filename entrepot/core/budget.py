@@ -1,0 +1,77 @@
+"""Gathering a blob's worth of a body without letting many slow clients fill the memory."""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from entrepot.model import Buffer
+
+
+class Budget:
+    """How many bytes of request bodies this process may hold in memory at once."""
+
+    def __init__(self, limit: int, spool: Path | None) -> None:
+        self.limit = limit
+        self.used = 0
+        self.spool = spool
+
+    def take(self, size: int) -> bool:
+        """Book ``size`` bytes; False when they do not fit. Without a spool they always do."""
+        if self.spool is not None and self.used + size > self.limit:
+            return False
+        self.used += size
+        return True
+
+    def give(self, size: int) -> None:
+        self.used -= size
+
+
+class Gathering:
+    """Bytes of one blob under way: in memory while the budget allows, else in an unnamed file.
+
+    A file once begun stays the place until the blob is whole. ``close`` gives everything back;
+    call it once the buffer from :meth:`whole` is not used any more.
+    """
+
+    __slots__ = ("_booked", "_budget", "_file", "_memory", "size")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self._booked = 0
+        self.size = 0
+
+    def add(self, data: Buffer) -> None:
+        size = len(data)
+        self.size += size
+        if self._file is None:
+            if self._budget.take(size):
+                self._booked += size
+                self._memory += data
+                return
+            self._file = tempfile.TemporaryFile(dir=self._budget.spool)
+            self._file.write(self._memory)
+            self._forget_memory()
+        self._file.write(data)
+
+    def whole(self) -> Buffer:
+        """Everything that was added, as one buffer."""
+        if self._file is None:
+            return self._memory
+        self._file.flush()
+        return memoryview(mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ))
+
+    def close(self) -> None:
+        self._forget_memory()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _forget_memory(self) -> None:
+        self._memory = bytearray()
+        self._budget.give(self._booked)
+        self._booked = 0

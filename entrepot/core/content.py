@@ -1,0 +1,322 @@
+"""Bytes in and out: a stream becomes blobs, blobs become a stream again.
+
+In: a body is cut every ``blob_size`` bytes. Each blob is hashed (in order, as the digests of the
+whole run over it), claimed in the catalog, then put; while one is written the next one is hashed
+and the one after that received. A body that fits the catalog is not put anywhere: it travels with
+its version. Nothing here has a name yet; a body that breaks off leaves unnamed blobs to the
+collector.
+
+Out: the first piece is fetched before the caller hears of success, so that damage is an error and
+not a broken stream; afterwards the next piece is fetched while the last one is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, ParamSpec, TypeVar
+
+from blake3 import blake3
+
+from entrepot.blobs.store import BlobStore, digest, receive
+from entrepot.catalog.blobs import claim, damage_inline, find_inline, list_pieces
+from entrepot.catalog.database import Database
+from entrepot.core.budget import Budget, Gathering
+from entrepot.digests import Digest, new_digest
+from entrepot.errors import BlobCorrupt, BlobMissing, BodyIncomplete, Busy, Corrupt, DigestMismatch, TooLarge
+from entrepot.model import BlobId, Buffer, Bytes, Piece, Span
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SLICE: Final = 512 * 1024
+"""Bytes handed to the client at once; answers of up to twice that go out in one piece."""
+
+AT_ONCE: Final = 3
+"""Blobs of one body that are hashed or written at the same time."""
+
+HASH_INLINE: Final = 32 * 1024
+"""Below this, hashing costs less than a hop to a thread and back."""
+
+PIECES_AT_ONCE: Final = 256
+"""Pieces of a manifest fetched from the catalog in one query."""
+
+CLAIM_TRIES: Final = 100
+"""Times to ask for a blob that the collector is removing, ``CLAIM_PAUSE`` seconds apart."""
+
+CLAIM_PAUSE: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body that is in place: where its bytes are, and the digests asked for."""
+
+    place: Bytes
+    digests: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What is known of a body before it is read.
+
+    ``size`` is the announced length if there is one, ``limit`` the longest that is taken,
+    ``digests`` the names to compute. ``expected`` is asked once the body has ended, as some
+    announcements arrive behind it.
+    """
+
+    size: int | None = None
+    limit: int = 1 << 62
+    digests: Collection[str] = ()
+    expected: Callable[[], Mapping[str, bytes]] = dict
+    inline: bool = True
+
+
+class Content:
+    """Splits and joins content over the stores of one process."""
+
+    def __init__(
+        self, database: Database, stores: Mapping[str, BlobStore], budget: Budget, clock: Callable[[], int],
+        *, blob_size: int, inline_limit: int,
+    ) -> None:
+        self.stores = stores
+        self.blob_size = blob_size
+        self.inline_limit = inline_limit
+        self._database = database
+        self._budget = budget
+        self._clock = clock
+        self._hashers = ThreadPoolExecutor(2, thread_name_prefix="hash")
+
+    async def take(self, store: str, body: AsyncIterator[Buffer], intake: Intake) -> Received:
+        """Read a body to its end and put it in place, unnamed.
+
+        Raises BodyIncomplete, TooLarge, DigestMismatch, StoreFull and what the body raises; then
+        nothing is visible and no memory is held.
+        """
+        if intake.size is not None and intake.size > intake.limit:
+            raise TooLarge("body", intake.size, intake.limit)
+        return await _Taking(self, store, intake).run(body)
+
+    async def read(self, store: str, bytes_: Bytes, span: Span) -> Buffer | AsyncIterator[Buffer]:
+        """The bytes of a span: at once when they are few, else as a stream.
+
+        Raises BlobMissing and BlobCorrupt for the first piece; a later one that fails ends the
+        stream with the same errors.
+        """
+        if not span.size:
+            return b""
+        if bytes_.inline is not None:
+            whole = await self._read_inline(bytes_)
+            return whole if span.size == bytes_.size else memoryview(whole)[span.start : span.end]
+        if bytes_.blob is not None:
+            found = await self._get(store, bytes_.blob, bytes_.size, span)
+            return found if len(found) <= 2 * SLICE else _sliced(found)
+        if bytes_.manifest is None:
+            raise Corrupt(f"a version of {bytes_.size} bytes names none")
+        return await self._read_manifest(store, bytes_.manifest, span)
+
+    async def _read_inline(self, bytes_: Bytes) -> bytes:
+        assert bytes_.inline is not None
+        data = bytes_.data
+        if data is None:
+            data = await self._database.read(find_inline(bytes_.inline))
+        if data is None:
+            raise BlobMissing(bytes_.hash.hex())
+        if blake3(data).digest() != bytes_.hash:
+            await self._database.write(damage_inline(bytes_.inline))
+            raise BlobCorrupt(bytes_.hash.hex(), "inline")
+        return data
+
+    async def _get(self, store: str, blob: BlobId, size: int, span: Span) -> Buffer:
+        return await self.stores[store].get(blob, None if span.size == size else span)
+
+    async def _read_manifest(self, store: str, manifest: int, span: Span) -> Buffer | AsyncIterator[Buffer]:
+        pieces = self._pieces(manifest, span)
+        found = await self._fetch(store, await anext(pieces))
+        if len(found) == span.size <= 2 * SLICE:
+            return found
+        return self._stream(store, found, pieces)
+
+    async def _fetch(self, store: str, piece: tuple[Piece, Span]) -> Buffer:
+        blob, span = piece
+        if blob.blob is None:
+            raise Corrupt("a piece of a manifest names no blob")
+        return await self._get(store, blob.blob, blob.size, span)
+
+    async def _stream(
+        self, store: str, first: Buffer, pieces: AsyncIterator[tuple[Piece, Span]]
+    ) -> AsyncIterator[Buffer]:
+        """Slices of each piece, the next one being fetched meanwhile if memory allows."""
+        found: Buffer | None = first
+        while found is not None:
+            ahead: asyncio.Task[Buffer | None] | None = None
+            booked = self.blob_size if self._budget.take(self.blob_size) else 0
+            try:
+                if booked:
+                    ahead = asyncio.create_task(self._fetch_next(store, pieces))
+                async for part in _sliced(found):
+                    yield part
+                found = await (ahead or self._fetch_next(store, pieces))
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
+                self._budget.give(booked)
+
+    async def _fetch_next(self, store: str, pieces: AsyncIterator[tuple[Piece, Span]]) -> Buffer | None:
+        async for piece in pieces:
+            return await self._fetch(store, piece)
+        return None
+
+    async def _pieces(self, manifest: int, span: Span) -> AsyncIterator[tuple[Piece, Span]]:
+        """The blobs that hold a span, each with the stretch of it that is wanted."""
+        at = span.start
+        while at < span.end:
+            batch = await self._database.read(list_pieces(manifest, Span(at, span.end), PIECES_AT_ONCE))
+            if not batch:
+                raise Corrupt(f"manifest {manifest} ends at {at}, before {span.end}")
+            for piece in batch:
+                wanted = Span(max(at, piece.start) - piece.start, min(span.end, piece.start + piece.size) - piece.start)
+                if piece.nested is not None:
+                    async for inner in self._pieces(piece.nested, wanted):
+                        yield inner
+                else:
+                    yield piece, wanted
+                at = piece.start + piece.size
+
+    async def claim(self, store: str, blob: BlobId, size: int) -> None:
+        """Protect a blob from the collector before it is put. Raises Busy."""
+        for _ in range(CLAIM_TRIES):
+            if await self._database.write(claim(store, blob, size, self._clock())):
+                return
+            await asyncio.sleep(CLAIM_PAUSE)
+        raise Busy(f"blob {blob.hex()} is being removed")
+
+    async def keep(self, store: str, data: Buffer, id: BlobId | None = None) -> BlobId:
+        """Claim and put one blob."""
+        name = id if id is not None else await self.in_thread(digest, data)
+        await self.claim(store, name, len(data))
+        return await receive(self.stores[store], data, name)
+
+    async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run work that releases the interpreter lock beside the event loop."""
+        call = functools.partial(work, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._hashers, call)
+
+    def gathering(self) -> Gathering:
+        return Gathering(self._budget)
+
+    def close(self) -> None:
+        self._hashers.shutdown(wait=False, cancel_futures=True)
+
+
+class _Taking:
+    """One body on its way in."""
+
+    def __init__(self, content: Content, store: str, intake: Intake) -> None:
+        self._content = content
+        self._store = store
+        self._intake = intake
+        self._digests: list[tuple[str, Digest]] = [(name, new_digest(name)) for name in intake.digests]
+        self._whole = blake3()
+        self._size = 0
+        self._order = asyncio.Lock()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._tasks: list[asyncio.Task[Piece]] = []
+
+    async def run(self, body: AsyncIterator[Buffer]) -> Received:
+        gathering = self._content.gathering()
+        try:
+            async for data in body:
+                self._count(len(data))
+                rest: Buffer = data
+                while len(rest) > (room := self._content.blob_size - gathering.size):
+                    gathering.add(memoryview(rest)[:room])
+                    rest = memoryview(rest)[room:]
+                    full, gathering = gathering, self._content.gathering()
+                    await self._begin(full)
+                gathering.add(rest)
+            if self._intake.size is not None and self._size != self._intake.size:
+                raise BodyIncomplete(self._size, self._intake.size)
+            if not self._tasks:
+                return await self._single(gathering.whole())
+            full, gathering = gathering, self._content.gathering()
+            await self._begin(full)
+            return await self._several()
+        finally:
+            gathering.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        if self._intake.size is not None and self._size > self._intake.size:
+            raise BodyIncomplete(self._size, self._intake.size)
+        if self._size > self._intake.limit:
+            raise TooLarge("body", self._size, self._intake.limit)
+
+    async def _begin(self, full: Gathering) -> None:
+        """Start on a whole blob as soon as few enough are under way; tell of one that failed."""
+        try:
+            await self._slots.acquire()
+        except BaseException:
+            full.close()
+            raise
+        start = len(self._tasks) * self._content.blob_size
+        self._tasks.append(asyncio.create_task(self._keep(full, start)))
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def _keep(self, full: Gathering, start: int) -> Piece:
+        try:
+            data = full.whole()
+            async with self._order:  # asyncio's lock is fair: blobs are hashed in the order they came
+                name = await self._content.in_thread(self._hash, data)
+            await self._content.keep(self._store, data, name)
+            return Piece(start, len(data), name)
+        finally:
+            full.close()
+            self._slots.release()
+
+    def _hash(self, data: Buffer) -> BlobId:
+        for _, each in self._digests:
+            each.update(data)
+        self._whole.update(data)
+        return digest(data)
+
+    async def _single(self, data: Buffer) -> Received:
+        """A body of one blob, or less: the digests are checked before anything is put."""
+        size = self._size
+        if size <= HASH_INLINE:
+            self._hash(data)
+        else:
+            await self._content.in_thread(self._hash, data)
+        digests = self._check_digests()
+        name = BlobId(self._whole.digest())
+        if not size:
+            return Received(Bytes(0, name), digests)
+        if self._intake.inline and size <= self._content.inline_limit:
+            return Received(Bytes(size, name, data=bytes(data)), digests)
+        await self._content.keep(self._store, data, name)
+        return Received(Bytes(size, name, blob=name), digests)
+
+    async def _several(self) -> Received:
+        pieces = tuple([await task for task in self._tasks])
+        digests = self._check_digests()
+        return Received(Bytes(self._size, self._whole.digest(), pieces=pieces), digests)
+
+    def _check_digests(self) -> Mapping[str, bytes]:
+        digests = {name: each.digest() for name, each in self._digests}
+        for name, expected in self._intake.expected().items():
+            if digests[name] != expected:
+                raise DigestMismatch(name, expected.hex(), digests[name].hex())
+        return digests
+
+
+async def _sliced(data: Buffer) -> AsyncIterator[Buffer]:
+    view = memoryview(data)
+    for start in range(0, len(view), SLICE):
+        yield view[start : start + SLICE]

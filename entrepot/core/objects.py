@@ -1,0 +1,246 @@
+"""Objects: put, open, stat, list, copy, delete. Doors translate into these and back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from entrepot.catalog import buckets
+from entrepot.catalog import objects as rows
+from entrepot.catalog.database import Database
+from entrepot.catalog.listing import Listing, Query, list_live, list_versions
+from entrepot.catalog.objects import Deleted, NewVersion
+from entrepot.core import access
+from entrepot.core.content import Content, Intake
+from entrepot.errors import (
+    BlobMissing,
+    BucketMissing,
+    Busy,
+    DeleteMarkerFound,
+    ObjectMissing,
+    VersionMissing,
+)
+from entrepot.model import (
+    ALWAYS,
+    Bucket,
+    Buffer,
+    Bytes,
+    Checksums,
+    Meta,
+    Precondition,
+    Principal,
+    Right,
+    Span,
+    Version,
+)
+
+HEAVY_PIECES: Final = 64
+"""A write of more rows than this makes way for short ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What is known of an object to be put, besides its bytes. ``keep`` names the digests that
+    are stored with it as checksums."""
+
+    meta: Meta
+    intake: Intake
+    keep: tuple[str, ...] = ()
+    when: Precondition = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An object to copy from."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    when: Precondition = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """How to copy: ``meta`` replaces the source's if given, ``keep`` asks for these checksums."""
+
+    source: Source
+    meta: Meta | None = None
+    keep: tuple[str, ...] = ()
+    when: Precondition = ALWAYS
+
+
+class Opened:
+    """A version whose bytes can be read."""
+
+    __slots__ = ("_content", "_database", "bucket", "version")
+
+    def __init__(self, content: Content, database: Database, bucket: Bucket, version: Version) -> None:
+        self._content = content
+        self._database = database
+        self.bucket = bucket
+        self.version = version
+
+    async def read(self, span: Span | None = None) -> Buffer | AsyncIterator[Buffer]:
+        """See :meth:`Content.read`; the whole content without a span.
+
+        Raises Busy when the version was deleted, and its bytes collected, since it was opened.
+        """
+        version = self.version
+        try:
+            return await self._content.read(self.bucket.store, version.bytes, span or Span(0, version.size))
+        except BlobMissing:
+            same = await self._database.read(rows.find_version(self.bucket.id, version.key, version.version_id))
+            if same is None or same.id != version.id:
+                raise Busy("the object was replaced while it was being read") from None
+            raise
+
+
+def new_version_id() -> str:
+    """32 characters that no other version has."""
+    return secrets.token_hex(16)
+
+
+def etag_of(received_bytes: Bytes, digests: Mapping[str, bytes]) -> str:
+    """The MD5 where a door asked for it, as S3's clients expect; else the content's own name."""
+    return digests.get("md5", received_bytes.hash).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The service that every door shares."""
+
+    database: Database
+    content: Content
+    clock: Callable[[], int]
+    new_id: Callable[[], str] = field(default=new_version_id)
+
+    async def put(self, who: Principal, bucket: str, key: str, body: AsyncIterator[Buffer], put: Put) -> Version:
+        """Store a body and publish it under a key; on disk when this returns.
+
+        Raises BucketMissing, Denied, PreconditionFailed (before the body is read if it is certain
+        then, and decided again when publishing), BodyIncomplete, TooLarge, DigestMismatch,
+        StoreFull. Nothing is visible after a failure or a cancellation before the commit.
+        """
+        found = await self._bucket(who, Right.WRITE, bucket)
+        if put.when is not ALWAYS:
+            _, current = await self.database.read(rows.look_up(bucket, key))
+            put.when.check_write(current, key)
+        received = await self.content.take(found.store, body, put.intake)
+        checksums = Checksums({name: received.digests[name] for name in put.keep})
+        new = NewVersion(
+            found.id, bucket, key, self.new_id(), etag_of(received.place, received.digests), who.account,
+            received.place, put.meta, checksums,
+        )  # fmt: skip
+        return await self._publish(new, put.when)
+
+    async def _publish(self, new: NewVersion, when: Precondition) -> Version:
+        heavy = len(new.bytes.pieces) > HEAVY_PIECES
+        return await self.database.write(rows.insert_version(new, self.clock(), when), heavy=heavy)
+
+    async def open(
+        self, who: Principal, bucket: str, key: str, version_id: str | None = None, when: Precondition = ALWAYS
+    ) -> Opened:
+        """The version to read: the current one, or that of ``version_id``.
+
+        Raises BucketMissing, Denied, ObjectMissing, VersionMissing, DeleteMarkerFound,
+        PreconditionFailed, NotModified.
+        """
+        found, version = await self.database.read(rows.look_up(bucket, key))
+        if found is None:
+            raise BucketMissing(bucket)
+        access.check(who, Right.READ, found)
+        if version_id is not None and (version is None or version.version_id != version_id):
+            version = await self.database.read(rows.find_version(found.id, key, version_id))
+            if version is None:
+                raise VersionMissing(version_id)
+        if version is None:
+            version = await self.database.read(rows.find_newest(found.id, key))
+        if version is None:
+            raise ObjectMissing(key)
+        if version.marker:
+            raise DeleteMarkerFound(
+                key, version.version_id, current=version_id is None, modified=version.created_at
+            )
+        if when is not ALWAYS:
+            when.check_read(version)
+        return Opened(self.content, self.database, found, version)
+
+    async def list(self, who: Principal, bucket: str, query: Query) -> Listing:
+        """A page of current objects. ``query.bucket`` is filled in. Raises BucketMissing, Denied."""
+        found = await self._bucket(who, Right.READ, bucket)
+        return await self.database.scan(list_live(replace(query, bucket=found.id)))
+
+    async def list_versions(self, who: Principal, bucket: str, query: Query) -> Listing:
+        """A page of all versions and markers. Raises BucketMissing, Denied."""
+        found = await self._bucket(who, Right.READ, bucket)
+        return await self.database.scan(list_versions(replace(query, bucket=found.id)))
+
+    async def copy(self, who: Principal, bucket: str, key: str, copy: Copy) -> tuple[Version, Version]:
+        """Publish the bytes of another version under this key; returns the source and the copy.
+
+        No byte is copied unless the buckets are bound to different stores, or a checksum is asked
+        for that the source does not have. Raises what ``open`` and ``put`` raise, for the source
+        with its own precondition.
+        """
+        target = await self._bucket(who, Right.WRITE, bucket)
+        source = await self.open(who, copy.source.bucket, copy.source.key, copy.source.version_id)
+        copy.source.when.check_source(source.version)
+        old = source.version
+        meta = old.meta if copy.meta is None else copy.meta
+        missing = tuple(name for name in copy.keep if name not in old.checksums.values or old.checksums.composite)
+        elsewhere = source.bucket.store != target.store and old.bytes.inline is None and old.size
+        if missing or elsewhere:
+            new = await self._recut(who, source, target, key, meta, missing)
+        else:
+            new = NewVersion(
+                target.id, bucket, key, self.new_id(), old.etag, who.account, replace(old.bytes, data=None), meta,
+                old.checksums, old.parts,
+            )  # fmt: skip
+        return old, await self._publish(new, copy.when)
+
+    async def _recut(
+        self, who: Principal, source: Opened, target: Bucket, key: str, meta: Meta, keep: tuple[str, ...]
+    ) -> NewVersion:
+        """A copy whose bytes have to be read; its etag is that of an object put in one piece."""
+        old = source.version
+        intake = Intake(size=old.size, digests=("md5", *keep))
+        received = await self.content.take(target.store, stream(await source.read()), intake)
+        values = {} if old.checksums.composite else dict(old.checksums.values)
+        values.update({name: received.digests[name] for name in keep})
+        return NewVersion(
+            target.id, target.name, key, self.new_id(), etag_of(received.place, received.digests), who.account,
+            received.place, meta, Checksums(values),
+        )  # fmt: skip
+
+    async def delete(
+        self, who: Principal, bucket: str, key: str, version_id: str | None = None, when: Precondition = ALWAYS
+    ) -> Deleted:
+        """Delete an object, or one version of it for good. What is not there is deleted already.
+
+        Raises BucketMissing, Denied, PreconditionFailed.
+        """
+        found = await self._bucket(who, Right.DELETE, bucket)
+        now = self.clock()
+        if version_id is None:
+            operation = rows.delete_object(found.id, bucket, key, who.account, self.new_id(), now, when)
+        else:
+            operation = rows.delete_version(found.id, bucket, key, version_id, now, when)
+        return await self.database.write(operation)
+
+    async def _bucket(self, who: Principal, right: Right, name: str) -> Bucket:
+        found = await self.database.read(buckets.find_bucket(name))
+        if found is None:
+            raise BucketMissing(name)
+        access.check(who, right, found)
+        return found
+
+
+async def stream(data: Buffer | AsyncIterator[Buffer]) -> AsyncIterator[Buffer]:
+    """Bytes that are all there as a stream of one."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        yield data
+    else:
+        async for part in data:
+            yield part

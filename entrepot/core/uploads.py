@@ -1,0 +1,269 @@
+"""Uploads: transfers in parts. One state machine behind every door that knows such a thing.
+
+    (none) ── create ──► open ── complete ──► complete (remembered for the grace period)
+                          │  └── abort ──► (none)
+                          └── put_part, copy_part: any number, in any order, replacing one another
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from entrepot.catalog import uploads as rows
+from entrepot.catalog.database import Database
+from entrepot.catalog.objects import NewVersion
+from entrepot.catalog.uploads import MOST_PARTS, Outcome
+from entrepot.core import access
+from entrepot.core.buckets import Buckets
+from entrepot.core.content import Content, Intake
+from entrepot.core.objects import Objects, Source, stream
+from entrepot.digests import COMBINABLE, combine, composite
+from entrepot.errors import (
+    ArgumentInvalid,
+    PartInvalid,
+    PartMissing,
+    PartOrder,
+    RangeInvalid,
+    TooSmall,
+    UploadMissing,
+)
+from entrepot.model import (
+    ALWAYS,
+    Bucket,
+    Buffer,
+    Bytes,
+    Checksums,
+    Meta,
+    Part,
+    Piece,
+    Precondition,
+    Principal,
+    Right,
+    Span,
+    Upload,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A part as its client names it at completion. An empty ``etag`` is not compared."""
+
+    number: int
+    etag: str = ""
+    checksums: Mapping[str, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a client says when it completes an upload.
+
+    ``least_part`` is the shortest any part but the last may be, ``size`` and ``checksums`` what
+    the whole must come to, when the client says so.
+    """
+
+    parts: Sequence[Claimed]
+    when: Precondition = ALWAYS
+    least_part: int = 0
+    size: int | None = None
+    checksums: Mapping[str, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which upload: an id alone is not enough, bucket and key must be those it was opened for."""
+
+    bucket: str
+    key: str
+    upload_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """The service for uploads."""
+
+    database: Database
+    content: Content
+    buckets: Buckets
+    objects: Objects
+    clock: Callable[[], int]
+
+    async def create(
+        self, who: Principal, bucket: str, key: str, meta: Meta, *, algorithm: str = "", composite: bool = True
+    ) -> Upload:
+        """Open an upload whose parts carry digests of ``algorithm``. Raises BucketMissing, Denied."""
+        found = await self.buckets.get(who, bucket, Right.WRITE)
+        new = Upload(
+            0, secrets.token_urlsafe(24), found.id, key, who.account, self.clock(), meta, algorithm, composite
+        )
+        return await self.database.write(rows.create_upload(new, bucket))
+
+    async def put_part(
+        self, who: Principal, place: Place, number: int, body: AsyncIterator[Buffer], intake: Intake,
+        keep: tuple[str, ...] = (),
+    ) -> Part:
+        """Store a part; durable on return. Raises what ``Objects.put`` raises, and UploadMissing."""
+        bucket, _ = await self._find(who, place)
+        received = await self.content.take(bucket.store, body, intake)
+        part = Part(
+            number, received.digests["md5"].hex(), 0, received.place,
+            Checksums({name: received.digests[name] for name in keep}),
+        )  # fmt: skip
+        return await self.database.write(rows.put_part(place.upload_id, part, bucket.store, self.clock()))
+
+    async def copy_part(
+        self, who: Principal, place: Place, number: int, source: Source, span: Span | None
+    ) -> Part:
+        """Store a stretch of another version as a part. Blobs that are there are not written again.
+
+        Raises what reading the source raises, RangeInvalid for a span that it does not have.
+        """
+        _, upload = await self._find(who, place)
+        opened = await self.objects.open(who, source.bucket, source.key, source.version_id)
+        source.when.check_source(opened.version)
+        whole = Span(0, opened.version.size)
+        if span is not None and span.end > whole.end:
+            raise RangeInvalid(whole.end, f"{span.start}-{span.end - 1}")
+        wanted = span or whole
+        keep = (upload.algorithm,) if upload.algorithm else ()
+        intake = Intake(size=wanted.size, digests=("md5", *keep), inline=False)
+        return await self.put_part(who, place, number, stream(await opened.read(wanted)), intake, keep)
+
+    async def get(self, who: Principal, place: Place) -> Upload:
+        """An open upload. Raises BucketMissing, Denied, UploadMissing."""
+        _, upload = await self._find(who, place)
+        return upload
+
+    async def list_parts(
+        self, who: Principal, place: Place, after: int = 0, limit: int = MOST_PARTS
+    ) -> tuple[Upload, list[Part]]:
+        """Parts by number. Raises BucketMissing, Denied, UploadMissing."""
+        upload = await self.get(who, place)
+        return upload, await self.database.scan(rows.list_parts(upload.id, after, limit))
+
+    async def list(
+        self, who: Principal, bucket: str, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000
+    ) -> list[Upload]:
+        """Open uploads by key, then id. Raises BucketMissing, Denied."""
+        found = await self.buckets.get(who, bucket, Right.WRITE)
+        return await self.database.scan(rows.list_uploads(found.id, prefix, after, limit))
+
+    async def complete(self, who: Principal, place: Place, completion: Completion) -> Outcome:
+        """Publish the parts named, in their order, as one version. Copies no byte, unless the parts
+        are so small that the object would be read from more than twice the blobs it needs.
+
+        Asked again it gives the same answer. Raises UploadMissing, PartMissing, PartInvalid,
+        PartOrder, TooSmall, DigestMismatch, PreconditionFailed, ObjectMissing; the upload stays open.
+        """
+        bucket = await self.buckets.get(who, place.bucket, Right.WRITE)
+        upload = await self.database.read(rows.get_upload(place.upload_id))
+        _check_place(upload, bucket, place)
+        recut: Bytes | None = None
+        if not upload.completed:
+            parts = await self.database.scan(rows.list_parts(upload.id))
+            chosen = choose(parts, completion)
+            if self._scattered(chosen):
+                recut = await self._recut(bucket, chosen)
+
+        def compose(upload: Upload, parts: Sequence[Part]) -> NewVersion:
+            chosen = choose(parts, completion)
+            return NewVersion(
+                bucket.id, bucket.name, upload.key, self.objects.new_id(), multipart_etag(chosen), upload.owner,
+                recut or joined(chosen), upload.meta, whole_checksums(upload, chosen, completion), len(chosen),
+            )  # fmt: skip
+
+        operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), completion.when)
+        return await self.database.write(operation, heavy=True)
+
+    def _scattered(self, parts: Sequence[Part]) -> bool:
+        blobs = sum(math.ceil(part.size / self.content.blob_size) for part in parts)
+        return blobs > 2 * math.ceil(sum(part.size for part in parts) / self.content.blob_size) and len(parts) > 1
+
+    async def _recut(self, bucket: Bucket, parts: Sequence[Part]) -> Bytes:
+        async def joined_bytes() -> AsyncIterator[Buffer]:
+            for part in parts:
+                async for data in stream(await self.content.read(bucket.store, part.bytes, Span(0, part.size))):
+                    yield data
+
+        received = await self.content.take(bucket.store, joined_bytes(), Intake())
+        return received.place
+
+    async def abort(self, who: Principal, place: Place) -> None:
+        """Raises BucketMissing, Denied, UploadMissing."""
+        await self._find(who, place)
+        await self.database.write(rows.abort_upload(place.upload_id, self.clock()))
+
+    async def _find(self, who: Principal, place: Place) -> tuple[Bucket, Upload]:
+        bucket = await self.buckets.get(who, place.bucket, Right.WRITE)
+        upload = await self.database.read(rows.get_upload(place.upload_id))
+        _check_place(upload, bucket, place)
+        if upload.completed:
+            raise UploadMissing(place.upload_id)
+        return bucket, upload
+
+
+def _check_place(upload: Upload, bucket: Bucket, place: Place) -> None:
+    if upload.bucket != bucket.id or upload.key != place.key:
+        raise UploadMissing(place.upload_id)
+
+
+def choose(parts: Sequence[Part], completion: Completion) -> list[Part]:
+    """The parts that a client named, held against those that are there.
+
+    Raises PartOrder, PartMissing, PartInvalid, TooSmall, ArgumentInvalid.
+    """
+    there = {part.number: part for part in parts}
+    chosen: list[Part] = []
+    for claimed in completion.parts:
+        if chosen and claimed.number <= chosen[-1].number:
+            raise PartOrder(claimed.number, "parts must be named once each, in ascending order")
+        part = there.get(claimed.number)
+        if part is None or (claimed.etag and claimed.etag != part.etag):
+            raise PartMissing(claimed.number, "it was not uploaded, or its etag is another")
+        for name, value in (claimed.checksums or {}).items():
+            if part.checksums.values.get(name) != value:
+                raise PartInvalid(claimed.number, f"its {name} is another")
+        chosen.append(part)
+    if not chosen:
+        raise ArgumentInvalid("parts", "", "name at least one part")
+    for part in chosen[:-1]:
+        if part.size < completion.least_part:
+            raise TooSmall(f"part {part.number}", part.size, completion.least_part)
+    size = sum(part.size for part in chosen)
+    if completion.size is not None and completion.size != size:
+        raise ArgumentInvalid("size", completion.size, f"the parts come to {size} bytes")
+    return chosen
+
+
+def joined(parts: Sequence[Part]) -> Bytes:
+    """The parts as one manifest; a single part is its own."""
+    if len(parts) == 1:
+        return parts[0].bytes
+    pieces: list[Piece] = []
+    start = 0
+    for part in parts:
+        if part.size:
+            pieces.append(Piece(start, part.size, part.bytes.blob, part.bytes.manifest))
+            start += part.size
+    return Bytes(start, b"", pieces=tuple(pieces))
+
+
+def multipart_etag(parts: Sequence[Part]) -> str:
+    """S3's etag of an object made of parts: MD5 over their MD5s, and their number."""
+    whole = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
+    return f"{whole.hexdigest()}-{len(parts)}"
+
+
+def whole_checksums(upload: Upload, parts: Sequence[Part], completion: Completion) -> Checksums:
+    """The checksum of the whole from those of its parts. Raises PartInvalid, DigestMismatch."""
+    name = upload.algorithm
+    if not name or any(name not in part.checksums.values for part in parts):
+        return Checksums()
+    values = [part.checksums.values[name] for part in parts]
+    if upload.composite or name not in COMBINABLE:
+        return Checksums({name: composite(name, values)}, composite=True, parts=len(parts))
+    whole = combine(name, zip(values, (part.size for part in parts), strict=True))
+    return Checksums({name: whole}, parts=len(parts))
