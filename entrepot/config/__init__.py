@@ -1,0 +1,19 @@
+"""Settings: one frozen tree, read once where the program starts and handed down from there."""
+
+from entrepot.config.layers import Loaded, Sourced, load, variable
+from entrepot.config.settings import parse_settings, unknown
+from entrepot.config.tree import Config, Limits, Log, Metrics, Store
+
+__all__ = [
+    "Config",
+    "Limits",
+    "Loaded",
+    "Log",
+    "Metrics",
+    "Sourced",
+    "Store",
+    "load",
+    "parse_settings",
+    "unknown",
+    "variable",
+]

@@ -1,0 +1,150 @@
+"""Where settings come from: defaults, then ``entrepot.toml``, then ``ENTREPOT_*``, then flags."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from entrepot.config.settings import Given, Leaf, Tree, build, explain, given, leaves, unknown
+from entrepot.config.tree import Config
+from entrepot.errors import ConfigInvalid
+
+FILE: Final = Path("entrepot.toml")
+PREFIX: Final = "ENTREPOT_"
+FILE_VARIABLE: Final = "ENTREPOT_CONFIG"
+"""The one variable that is no setting: it names the file of settings."""
+
+SECRET_WORDS: Final = re.compile(r"secret|password|token|(^|_)key$")
+MASK: Final = "********"
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """One setting as it stands, and where that was said. A secret's ``value`` is masked."""
+
+    name: str
+    value: object
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and each of them with its source in the order of the documentation."""
+
+    config: Config
+    settings: tuple[Sourced, ...]
+
+
+def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None) -> Loaded:
+    """Read every layer; a later one wins: defaults, the file, the environment, the flags.
+
+    ``flags`` has dotted names of settings; None means that a flag was not given. ``file`` (else
+    ``ENTREPOT_CONFIG``) has to exist; without either, ``entrepot.toml`` in the working directory
+    is read if it is there. An empty variable counts as not set.
+
+    Raises ConfigInvalid.
+    """
+    # The usual store and the usual door are there whatever else is named beside them.
+    tree: Tree = {"stores": {"main": {}}, "doors": {"s3": {}}}
+    _merge(tree, _from_file(file, environment))
+    _merge(tree, _from_environment(environment))
+    for name, value in flags.items():
+        if value is not None:
+            flag = "--" + name.replace("_", "-").replace(".", "-")
+            _plant(tree, tuple(name.split(".")), Given(value, flag))
+    _close_doors(tree)
+    config = build(Config, tree)
+    rows = explain(Config, config, tree)
+    return Loaded(config, tuple(Sourced(leaf.name, _shown(leaf, value), source) for leaf, value, source in rows))
+
+
+def variable(name: str) -> str:
+    """The variable that sets the setting with this dotted name.
+
+    >>> variable("stores.main.path")
+    'ENTREPOT_STORES__MAIN__PATH'
+    """
+    return PREFIX + name.replace(".", "__").upper()
+
+
+def _from_file(file: Path | None, environment: Mapping[str, str]) -> Tree:
+    named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
+    path = named or FILE
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        if named is None:
+            return {}
+        raise ConfigInvalid(str(path), None, "there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(str(path), None, f"cannot be read: {error}") from error
+    try:
+        return given(tomllib.loads(text), str(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigInvalid(str(path), None, f"is not TOML: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> Tree:
+    tree: Tree = {}
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name == FILE_VARIABLE:
+            continue
+        path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        if not _is_known(path):
+            known = [variable(leaf.name.replace("*", "main")) for leaf in leaves(Config)]
+            raise unknown(name, [*known, FILE_VARIABLE], "")
+        if environment[name]:
+            _plant(tree, path, Given(environment[name], name))
+    return tree
+
+
+def _is_known(path: tuple[str, ...]) -> bool:
+    """Whether a setting of that name can exist; below a door only the door can tell."""
+    if path[0] == "doors":
+        return len(path) > 2 and all(path)
+    known = {tuple(leaf.name.split(".")) for leaf in leaves(Config)}
+    return path in known or (len(path) > 1 and (path[0], "*", *path[2:]) in known)
+
+
+def _plant(tree: Tree, path: tuple[str, ...], item: Given) -> None:
+    for name in path[:-1]:
+        below = tree.setdefault(name, {})
+        if isinstance(below, Given):
+            raise ConfigInvalid(name, below.value, f"is a table: {below.source} sets it to one value")
+        tree = below
+    tree[path[-1]] = item
+
+
+def _merge(into: Tree, over: Tree) -> None:
+    for name, item in over.items():
+        below = into.get(name)
+        if isinstance(below, dict) and isinstance(item, dict):
+            _merge(below, item)
+        else:
+            into[name] = item
+
+
+def _close_doors(tree: Tree) -> None:
+    """Take away the doors with ``enabled = false``, and the word itself from the others."""
+    doors = tree["doors"]
+    if isinstance(doors, Given):
+        return
+    for name, door in list(doors.items()):
+        if isinstance(door, dict) and isinstance(enabled := door.pop("enabled", None), Given):
+            if enabled.value not in (True, False, "true", "false"):
+                raise ConfigInvalid(f"doors.{name}.enabled", enabled.value, "is true or false")
+            if enabled.value in (False, "false"):
+                del doors[name]
+
+
+def _shown(leaf: Leaf, value: object) -> object:
+    if leaf.name == "catalog":
+        return re.sub(
+            r"(?<=//)([^:@/]*):[^@]*@|(?<=password=)[^&]*", lambda m: f"{m[1]}:{MASK}@" if m[1] else MASK, str(value)
+        )
+    hidden = leaf.secret or (leaf.name.startswith("doors.") and SECRET_WORDS.search(leaf.name))
+    return MASK if hidden and value else value
