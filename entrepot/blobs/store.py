@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from blake3 import blake3
 
-from entrepot.errors import TooLarge
+from entrepot.errors import RangeInvalid, TooLarge
 from entrepot.model import BlobId, Buffer, Span
 
 MAX_BLOB = 64 * 1024 * 1024
@@ -24,13 +25,15 @@ class Capabilities:
     """What a store can do besides its verbs, as data.
 
     ``presign``: it can hand out addresses that clients read from. ``empty``: it keeps a blob of no
-    bytes. ``durable``: what it acknowledged survives a power cut.
+    bytes. ``durable``: what it acknowledged survives a power cut. ``path``: the directory of this
+    host that it lives in, if it does.
     """
 
     max_blob: int = MAX_BLOB
     presign: bool = False
     empty: bool = True
     durable: bool = True
+    path: Path | None = None
 
 
 class BlobStore(Protocol):
@@ -51,7 +54,8 @@ class BlobStore(Protocol):
         """The blob's bytes, or those of ``span``, which must lie within it.
 
         A whole blob is verified against its name before a byte is returned. Raises BlobMissing,
-        BlobCorrupt (the blob is in quarantine then: the next ``get`` finds it missing).
+        RangeInvalid, Unavailable, BlobCorrupt (the blob is in quarantine then: the next ``get``
+        finds it missing).
         """
         ...
 
@@ -71,6 +75,12 @@ class BlobStore(Protocol):
 def digest(data: Buffer) -> BlobId:
     """The name of these bytes."""
     return BlobId(blake3(data).digest())
+
+
+def check_span(span: Span, size: int) -> None:
+    """Raises RangeInvalid unless ``span`` lies within ``size`` bytes."""
+    if not 0 <= span.start <= span.end <= size:
+        raise RangeInvalid(size, f"{span.start}-{span.end}")
 
 
 async def receive(store: BlobStore, data: Buffer, id: BlobId | None = None) -> BlobId:

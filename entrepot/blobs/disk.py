@@ -1,0 +1,110 @@
+"""Blobs as files of this host: verbs of a store over :mod:`entrepot.blobs.shelves`."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator, Collection, Mapping
+from pathlib import Path
+
+from entrepot.blobs.files import PLAIN, Files
+from entrepot.blobs.recent import Recent
+from entrepot.blobs.shelves import Shelves, Stamp, Whole
+from entrepot.blobs.store import MAX_BLOB, Capabilities, check_span
+from entrepot.blobs.threads import Shared, Threads
+from entrepot.errors import BlobCorrupt, Missing, StoreFull, Unavailable
+from entrepot.model import BlobId, Buffer, Span
+
+READERS = 4
+WRITERS = 16
+"""Threads. Writers mostly wait for the disk, which makes durable together what waits together."""
+
+_TRUSTED = 16_384  # blobs, about 4 MiB of facts
+_TRUST = 3600.0  # seconds for which parts of a verified blob are served without the rest
+
+
+class DiskStore:
+    """A store in the directory ``root``, which any number of processes may share.
+
+    An instance belongs to one event loop. Reads and writes have threads of their own, so that
+    neither waits for the other's disk. A cancelled call returns when its thread has let go of the
+    arguments; the blob is whole or absent then.
+    """
+
+    def __init__(self, root: Path, name: str, files: Files = PLAIN, *, max_blob: int = MAX_BLOB) -> None:
+        """Open or make the store; blocks for a moment. Raises Unavailable."""
+        self.name = name
+        try:
+            self._shelves = Shelves(root, name, files)
+        except OSError as error:
+            raise self._failure(error) from error
+        self._capabilities = Capabilities(max_blob=max_blob, path=root.absolute())
+        self._readers = Threads(f"{name}-read", READERS)
+        self._writers = Threads(f"{name}-write", WRITERS)
+        self._puts: Shared[bool] = Shared(self._writers)
+        self._gets: Shared[Whole] = Shared(self._readers)
+        self._verified: Recent[Stamp] = Recent(_TRUSTED, _TRUST)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    async def put(self, id: BlobId, data: Buffer) -> bool:
+        try:
+            new, own = await self._puts.run(id, self._shelves.put, id, data)
+        except OSError as error:
+            raise self._failure(error) from error
+        return new and own
+
+    async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
+        try:
+            if span is not None:
+                stamp = self._verified.find(id)
+                if stamp is not None:
+                    part = await self._readers.run(self._shelves.read_part, id, span, stamp)
+                    if part is not None:
+                        return part
+            whole, _ = await self._gets.run(id, self._shelves.read, id)
+        except (Missing, BlobCorrupt):
+            self._verified.forget(id)
+            raise
+        except OSError as error:
+            raise self._failure(error) from error
+        if whole.stamp is not None:
+            self._verified.learn(id, whole.stamp)
+        if span is None:
+            return whole.data
+        check_span(span, len(whole.data))
+        return whole.data[span.start : span.end]
+
+    async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
+        try:
+            return await self._readers.run(self._shelves.sizes, ids)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    async def remove(self, ids: Collection[BlobId]) -> None:
+        try:
+            await self._writers.run(self._shelves.remove, ids)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    async def list(self, after: BlobId | None = None) -> AsyncIterator[BlobId]:
+        pages = self._shelves.pages(after)
+        try:
+            while page := await self._readers.run(next, pages, None):
+                for id in page:
+                    yield id
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Wait for the calls that run in this store's threads, and end the threads."""
+        self._readers.close()
+        self._writers.close()
+
+    def _failure(self, error: OSError) -> Unavailable:
+        reason = f"store {self.name}: {error.strerror or error}"
+        return StoreFull(reason) if error.errno in _FULL else Unavailable(reason)
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -1,0 +1,69 @@
+"""Blobs in the memory of this process: for tests, caches and hosts that want no disk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+
+from entrepot.blobs.store import Capabilities, check_span, digest
+from entrepot.errors import BlobCorrupt, BlobMissing, StoreFull
+from entrepot.model import BlobId, Buffer, Span
+
+
+class MemoryStore:
+    """Keeps at most ``limit`` bytes of blobs, or whatever memory holds. Gone with the process."""
+
+    def __init__(self, name: str, limit: int | None = None) -> None:
+        self.name = name
+        self.quarantine: dict[BlobId, bytes] = {}
+        self._blobs: dict[BlobId, bytes] = {}
+        self._limit = limit
+        self._size = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return _CAPABILITIES
+
+    async def put(self, id: BlobId, data: Buffer) -> bool:
+        whole = bytes(data)
+        kept = self._blobs.get(id)
+        if kept is not None:
+            if kept == whole:
+                return False
+            self._set_aside(id)
+        if self._limit is not None and self._size + len(whole) > self._limit:
+            raise StoreFull(f"store {self.name} is full: its limit is {self._limit} bytes")
+        self._blobs[id] = whole
+        self._size += len(whole)
+        return True
+
+    async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
+        data = self._blobs.get(id)
+        if data is None:
+            raise BlobMissing(id.hex())
+        if digest(data) != id:
+            self._set_aside(id)
+            raise BlobCorrupt(id.hex(), self.name)
+        if span is None:
+            return data
+        check_span(span, len(data))
+        return data[span.start : span.end]
+
+    async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
+        return {id: len(self._blobs[id]) for id in ids if id in self._blobs}
+
+    async def list(self, after: BlobId | None = None) -> AsyncIterator[BlobId]:
+        for id in sorted(self._blobs):
+            if (after is None or id > after) and id in self._blobs:
+                yield id
+
+    async def remove(self, ids: Collection[BlobId]) -> None:
+        for id in ids:
+            self._size -= len(self._blobs.pop(id, b""))
+
+    def _set_aside(self, id: BlobId) -> None:
+        damaged = self._blobs.pop(id)
+        self._size -= len(damaged)
+        self.quarantine[id] = damaged
+
+
+_CAPABILITIES = Capabilities(durable=False)
