@@ -112,13 +112,13 @@ def unknown(name: str, known: Iterable[str], where: str, source: str = "") -> Co
 
 
 def leaves(cls: type[object], where: str = "") -> Iterator[Leaf]:
-    """Every setting that ``cls`` knows, in order of definition; ``*`` stands for a name of the user's."""
+    """Every setting that ``cls`` knows itself, in order of definition; ``*`` is a name of the user's."""
     for name, hint in get_type_hints(cls, include_extras=True).items():
         path = _join(where, name)
         kind = _table(hint)
-        if kind is None:
+        if kind is None and not _is_free(hint):
             yield _leaf(path, hint)
-        else:
+        elif kind is not None:
             yield from leaves(kind, f"{path}.*" if _is_mapping(hint) else path)
 
 

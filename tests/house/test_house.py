@@ -1,0 +1,117 @@
+"""The project keeps its own rules: see `rules.py` for each of them and for its reason."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from entrepot.config import Config, variable
+from entrepot.config.settings import leaves
+from tests.house import rules
+from tests.house.settings_tables import settings_tables
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+LONG_MODULES: Final[dict[str, str]] = {}
+"""Modules that may have up to 600 lines, each with the reason."""
+
+LONG_FUNCTIONS: Final[dict[str, str]] = {}
+"""Functions (`path::name`) that may have up to 60 lines, each with the reason."""
+
+TEXTS: Final = frozenset({".py", ".md", ".toml", ".lock", ".sql", ".lua", ".sh", ".yml", ".cfg", ".txt", ".json", ""})
+NOT_OURS: Final = frozenset({"entrepot-data", "dist", "build"})
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file belongs to the project: nothing hidden (but .ci), generated or stored by a run."""
+    parts = path.relative_to(ROOT).parts
+    return not any(
+        part in NOT_OURS or part == "__pycache__" or part.endswith(".egg-info") or (part[0] == "." and part != ".ci")
+        for part in parts
+    )
+
+
+def files(*suffixes: str) -> list[str]:
+    found = (path for path in ROOT.rglob("*") if path.suffix in suffixes and path.is_file() and is_ours(path))
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text("utf-8")
+
+
+PYTHON: Final = files(".py")
+
+
+def test_the_rules_look_at_the_project() -> None:
+    assert {"entrepot/errors.py", "tests/house/rules.py"} <= set(PYTHON)
+    assert {"Makefile", "LICENSE", ".ci/run", "scripts/venv"} <= set(files(""))
+
+
+@pytest.mark.parametrize("path", PYTHON)
+def test_modules_and_functions_are_within_their_budgets(path: str) -> None:
+    tree = ast.parse(text(path))
+    allowed = frozenset(name.split("::")[1] for name in LONG_FUNCTIONS if name.startswith(f"{path}::"))
+    faults = [
+        *rules.long_module(text(path), allowed=path in LONG_MODULES),
+        *rules.long_functions(tree, allowed),
+        *rules.wide_protocols(tree),
+        *rules.banned_names(path, tree),
+        *rules.silent_exceptions(text(path)),
+        *rules.bare_skips(tree),
+    ]
+    assert faults == []
+
+
+def test_allowances_are_needed() -> None:
+    assert [fault for path in LONG_MODULES for fault in rules.needless_allowance(text(path))] == []
+    for name in LONG_FUNCTIONS:
+        path, function = name.split("::")
+        over = " ".join(rules.long_functions(ast.parse(text(path))))
+        assert re.search(rf"\b{function} \(", over), f"{name} is listed as over budget, but is not"
+
+
+@pytest.mark.parametrize("path", files(*TEXTS))
+def test_files_hold_nothing_of_one_machine_and_nothing_unfinished(path: str) -> None:
+    assert [*rules.foreign_addresses(text(path)), *rules.unfinished(text(path))] == []
+
+
+@pytest.mark.parametrize("path", files(".lock"))
+def test_locks_are_exact_and_carry_no_address(path: str) -> None:
+    assert "--hash=" in text(path)
+    assert list(rules.lock_faults(text(path))) == []
+
+
+def test_every_locked_runtime_dependency_has_files_for_many_platforms() -> None:
+    """A lock made from one machine's wheels would hold one hash where the index has dozens."""
+    hashes = {
+        name: len(re.findall(r"--hash", rest))
+        for name, rest in re.findall(r"(?ms)^(\S+)==(.*?)(?=^\S|\Z)", text("requirements.lock"))
+    }
+    assert [name for name in ("apsw", "blake3", "granian", "lxml", "uvloop") if hashes[name] < 10] == []
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    page = text("docs/configuration.md")
+    for table in settings_tables():
+        assert table in page, f"docs/configuration.md has to have this table:\n\n{table}"
+
+
+def test_every_setting_is_read_by_the_program() -> None:
+    program = "".join(text(path) for path in PYTHON if path.startswith("entrepot/") and "/config/" not in path)
+    # The methods of Config read these for the program.
+    own = {"listen", "stores.*.path", "sealing_key"}
+    names = {leaf.name for leaf in leaves(Config)} - own
+    unread = [name for name in names if not re.search(rf"\.{name.rpartition('.')[2]}\b", program)]
+    assert unread == []
+
+
+def test_the_readme_names_variables_that_exist() -> None:
+    known = {variable(leaf.name) for leaf in leaves(Config)} | {"ENTREPOT_CONFIG"}
+    pages = "".join(text(path) for path in files(".md"))
+    named = {name for name in re.findall(r"\bENTREPOT_[A-Z0-9_]*[A-Z0-9]\b", pages) if "STORES__" not in name}
+    assert named - known == set()
