@@ -74,7 +74,7 @@ class Server:
     keeps working. Use it as a context manager, or call `start()` and `stop()`.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one setting of the started program
+    def __init__(
         self,
         data: Path,
         *,
@@ -138,7 +138,7 @@ class Server:
         command = [*program(), "serve", "--data", str(self.data), "--listen", f"{self.host}:{self.port}"]
         command += ["--workers", str(self.workers), *self._arguments]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the program under test
+            self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -187,7 +187,7 @@ class Server:
 
         Raises `ServerFailed` when it fails. It works beside the running server.
         """
-        done = subprocess.run(  # noqa: S603 - the program under test
+        done = subprocess.run(
             [*program(), *arguments, "--data", str(self.data)],
             stdin=subprocess.DEVNULL,
             capture_output=True,

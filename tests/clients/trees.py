@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1024 * 1024
+# Clients that synchronise compare times, and S3 keeps whole seconds: files must be older than their objects.
+AGE_SECONDS = 3600
 
 SIZES = {
     "empty": 0,
@@ -25,15 +29,17 @@ SIZES = {
 
 def make_bytes(size: int, seed: int = 0) -> bytes:
     """Return incompressible bytes, the same for the same arguments."""
-    return random.Random(seed).randbytes(size)  # noqa: S311 - repeatable, not secret
+    return random.Random(seed).randbytes(size)
 
 
 def write_tree(directory: Path) -> None:
-    """Write one file for each entry of `SIZES`."""
+    """Write one file for each entry of `SIZES`, all of them an hour old."""
+    born = time.time() - AGE_SECONDS
     for seed, (name, size) in enumerate(SIZES.items()):
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(make_bytes(size, seed))
+        os.utime(path, (born, born))
 
 
 def read_tree(directory: Path) -> dict[str, bytes]:
