@@ -74,9 +74,9 @@ def wide_protocols(tree: ast.Module) -> Iterator[str]:
 
 
 def banned_names(path: str, tree: ast.Module) -> Iterator[str]:
-    """Modules, classes and functions are named after what they are, not after being useful."""
+    """Modules and classes are named after what they are, not after being useful."""
     parts = [part.removesuffix(".py") for part in path.split("/")]
-    defined = [node.name for node in ast.walk(tree) if isinstance(node, Function | ast.ClassDef)]
+    defined = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     for name in [*parts, *defined]:
         words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)
         for word in BANNED_WORDS.intersection(word.lower() for word in words):
