@@ -247,8 +247,9 @@ async def _perform(connection: _Pooled, statement: Statement) -> object:
         return int(status.rpartition(" ")[2])  # "UPDATE 3", "INSERT 0 1"
     if want is Want.MANY:
         await connection.executemany(sql.numbered, [[row[name] for name in sql.names] for row in statement.many])
-        return None
-    return await connection.execute(_lock_text(statement))
+    else:
+        await connection.execute(_lock_text(statement))
+    return None
 
 
 def _lock_text(statement: Statement) -> str:
