@@ -223,8 +223,9 @@ def _version_rows(page: Listing, owner_of: OwnerOf) -> Iterator[str]:
         if row.marker:
             yield f"<DeleteMarker>{head}{owner}</DeleteMarker>"
         else:
+            checksum = _checksum_kind(row) if row.checksums else ""
             yield (
-                f"<Version>{head}<ETag>&quot;{row.etag}&quot;</ETag>{_checksum_kind(row)}<Size>{row.size}</Size>"
+                f"<Version>{head}<ETag>&quot;{row.etag}&quot;</ETag>{checksum}<Size>{row.size}</Size>"
                 f"{owner}<StorageClass>STANDARD</StorageClass></Version>"
             )
 
