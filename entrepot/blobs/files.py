@@ -4,7 +4,8 @@ They block, so they run in threads. A subclass sees, in order, everything that r
 tests record it, replay it up to a power cut, or let a call fail.
 """
 
-# ruff: noqa: PTH -- paths are text here; making a Path takes longer than some of the calls
+# Paths are text here; making a Path takes longer than some of the calls.
+# ruff: noqa: PTH102, PTH104, PTH108, PTH116, PTH208
 
 from __future__ import annotations
 
