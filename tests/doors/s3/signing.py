@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 from entrepot.doors.s3 import signature
 from entrepot.doors.s3.refusal import Refusal
@@ -78,9 +78,10 @@ def hmac_hex(key: bytes, text: str) -> str:
 
 def canonical_query(query: str) -> str:
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
-    return "&".join(sorted(
-        f"{quote(unquote(name), safe='')}={quote(unquote(value), safe='')}" for name, _, value in pairs
-    ))
+    def once(text: str) -> str:
+        return quote(unquote_to_bytes(text), safe="")
+
+    return "&".join(sorted(f"{once(name)}={once(value)}" for name, _, value in pairs))
 
 
 def signature_of(sent: Sent, signed: Sequence[str], payload: str, stamp: str, region: str, service: str) -> str:
