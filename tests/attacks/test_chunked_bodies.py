@@ -252,6 +252,7 @@ def test_a5_trailer_not_announced_missing_extra_or_repeated_is_refused(
 
 @pytest.mark.parametrize(("tail", "code"), [
     (b"no colon\r\n\r\n", "MalformedTrailerError"),
+    (b"x-amz-checksum-crc32\r\n\r\n", "MalformedTrailerError"),
     (b"x-amz-checksum-crc32: \xff\r\n\r\n", "MalformedTrailerError"),
     (b"\r\nx-amz-checksum-crc32:NhCmhg==\r\n", "MalformedTrailerError"),
     (b"x-amz-checksum-crc32:NhCmhg==\r\n\r\nbonus:1\r\n", "MalformedTrailerError"),
