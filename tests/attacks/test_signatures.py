@@ -327,6 +327,7 @@ def test_a20_neither_secret_nor_right_signature_is_in_a_refusal() -> None:
         text = f"{refusal} {refusal.fields}"
         for secret in ("wJalrXUtnFEMI", verified.signature.decode(), verified.key.hex(), verified.key.hex(" ")):
             assert secret not in text
+        assert repr(verified.key) not in repr(verified)
 
 
 @pytest.mark.parametrize("query", [

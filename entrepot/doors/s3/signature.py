@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -41,8 +41,8 @@ class Verified:
     """The digest that the body must have, lower-case hex, when the payload is signed as a whole."""
     signature: bytes
     """Seed of the chain of chunk signatures."""
-    key: bytes
-    """The signing key of the day."""
+    key: bytes = field(repr=False)
+    """The signing key of the day; a log must not show it."""
     scope: bytes
     """``YYYYMMDD/region/service/aws4_request``."""
     timestamp: bytes
