@@ -1,0 +1,25 @@
+"""What the server does, whatever the door: the services, gathered as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from entrepot.core.buckets import Buckets
+from entrepot.core.health import Health
+from entrepot.core.keys import Keys
+from entrepot.core.objects import Objects
+from entrepot.core.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Everything a door may use."""
+
+    buckets: Buckets
+    objects: Objects
+    uploads: Uploads
+    keys: Keys
+    health: Health
+    clock: Callable[[], int]
+    """Microseconds since the epoch."""

@@ -1,1 +1,29 @@
-"""The S3 protocol: signatures, operations and their XML, over the core."""
+"""The S3 door: Amazon's object storage API, path style and virtual-host style.
+
+``routes`` reads which operation a request asks for, ``calls`` who asks and for what, one function
+per operation does it, ``faults`` turns what goes wrong into S3's codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrepot.core import Core
+from entrepot.doors.s3.routes import Door
+from entrepot.wire.http import Handler
+
+SEGMENTS: tuple[str, ...] = ()
+"""No first path segment is this door's own: it answers what no other door claims."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """``region`` is what signatures must name, ``domain`` the hosts with buckets as subdomains."""
+
+    region: str = "us-east-1"
+    domain: tuple[str, ...] = ()
+
+
+def build(core: Core, settings: Settings) -> Handler:
+    """The door as a handler."""
+    return Door(core, settings.region, settings.domain)

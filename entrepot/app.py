@@ -1,0 +1,153 @@
+"""The one place that wires: configuration → catalog and stores → core → doors → application."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import ModuleType
+
+from entrepot.asgi import Application
+from entrepot.blobs.disk import DiskStore
+from entrepot.blobs.memory import MemoryStore
+from entrepot.blobs.store import BlobStore
+from entrepot.catalog.database import Database
+from entrepot.catalog.sqlite import SQLite
+from entrepot.config import Config, parse_settings
+from entrepot.core import Core
+from entrepot.core.budget import Budget
+from entrepot.core.buckets import Buckets
+from entrepot.core.content import Content
+from entrepot.core.health import Health
+from entrepot.core.keys import Keys, Sealer, load_sealing_key
+from entrepot.core.objects import Objects
+from entrepot.core.uploads import Uploads
+from entrepot.doors import monitor
+from entrepot.observe import Observer, scrape
+from entrepot.wire.http import Handler, Request, Response
+
+
+def now() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+@contextlib.asynccontextmanager
+async def open_core(config: Config) -> AsyncIterator[Core]:
+    """Catalog, stores and services of one process, for as long as the context lasts."""
+    async with contextlib.AsyncExitStack() as stack:
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = await open_catalog(config)
+        stack.push_async_callback(database.close)
+        stores = open_stores(config)
+        for store in stores.values():
+            if isinstance(store, DiskStore):
+                stack.callback(store.close)
+        spool = config.data / "spool"
+        spool.mkdir(exist_ok=True, mode=0o700)
+        content = Content(
+            database, stores, Budget(config.memory_budget, spool), now,
+            blob_size=config.blob_size, inline_limit=config.inline_limit,
+        )  # fmt: skip
+        stack.callback(content.close)
+        yield assemble(config, database, stores, content)
+
+
+async def open_catalog(config: Config) -> Database:
+    """SQLite beside the data, or PostgreSQL when its address is set."""
+    if config.catalog:
+        from entrepot.catalog.postgres import PostgreSQL  # noqa: PLC0415 - its driver only where it is used
+
+        return await PostgreSQL.open(config.catalog)
+    return await SQLite.open(config.data / "catalog.sqlite")
+
+
+def open_stores(config: Config) -> Mapping[str, DiskStore | MemoryStore]:
+    """Every store of the configuration by name."""
+    stores: dict[str, DiskStore | MemoryStore] = {}
+    for name, store in config.stores.items():
+        if store.kind == "memory":
+            stores[name] = MemoryStore(name)
+        else:
+            stores[name] = DiskStore(config.store_path(name), name)
+    return stores
+
+
+def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore], content: Content) -> Core:
+    """The services over an open catalog and stores."""
+    sealing = config.sealing_bytes() or load_sealing_key(sealing_path(config))
+    fixed = {config.access_key: config.secret_key} if config.access_key else {}
+    buckets = Buckets(database, frozenset(stores), config.default_store, now)
+    objects = Objects(database, content, now)
+    return Core(
+        buckets, objects, Uploads(database, content, buckets, objects, now),
+        Keys(database, Sealer(sealing), now, fixed), Health(database, stores), now,
+    )  # fmt: skip
+
+
+def sealing_path(config: Config) -> Path:
+    """The file of the key under which secrets are sealed."""
+    return config.data / "secret.key"
+
+
+def application(config: Config) -> Application:
+    """The whole server as an ASGI application, to be run or mounted anywhere."""
+
+    @contextlib.asynccontextmanager
+    async def lifetime() -> AsyncIterator[Handler]:
+        async with open_core(config) as core:
+            yield Observer(route(core, config), config)
+
+    return Application(lifetime)
+
+
+def route(core: Core, config: Config) -> Handler:
+    """The doors behind one port. A signed request is S3's, whatever its path begins with."""
+    by_segment: dict[bytes, Handler] = {}
+    fallback: Handler = not_found
+    watch = monitor.build(
+        core, monitor.Settings(metrics=config.metrics.enabled, token=config.metrics.token), scrape
+    )
+    for segment in monitor.SEGMENTS:
+        by_segment[segment.encode()] = watch
+    for name, table in config.doors.items():
+        door = load_door(name)
+        handler: Handler = door.build(core, door_settings(door, name, table, config))
+        for segment in door.SEGMENTS:
+            by_segment[segment.encode()] = handler
+        if not door.SEGMENTS:
+            fallback = handler
+
+    async def dispatch(request: Request) -> Response:
+        segment = request.raw_path[1:].partition(b"/")[0]
+        handler = by_segment.get(segment)
+        if handler is None or is_signed(request):
+            handler = fallback
+        return await handler(request)
+
+    return dispatch
+
+
+def is_signed(request: Request) -> bool:
+    """Whether a request carries a signature of S3, in its header or its query."""
+    authorization = request.headers.raw_get(b"authorization")
+    return (authorization is not None and authorization.startswith(b"AWS")) or b"X-Amz-" in request.raw_query
+
+
+async def not_found(request: Request) -> Response:
+    """What is answered when no door is open for a path."""
+    return Response(404, [(b"content-length", b"0")])
+
+
+def load_door(name: str) -> ModuleType:
+    """A door is the package of its name. Raises ConfigInvalid for one that is not there."""
+    return importlib.import_module(f"entrepot.doors.{name}")
+
+
+def door_settings(door: ModuleType, name: str, table: Mapping[str, object], config: Config) -> object:
+    """A door's own settings; region and domains of the server unless the door has others."""
+    known = {"region": config.region, "domain": config.domain}
+    given = {key: value for key, value in known.items() if key in door.Settings.__dataclass_fields__}
+    return parse_settings(door.Settings, {**given, **table}, f"doors.{name}")

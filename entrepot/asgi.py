@@ -1,0 +1,156 @@
+"""Our requests and responses as an ASGI application.
+
+What the server below does was measured, and this module honours it:
+
+* A disconnect before the last body message means the body is incomplete, whatever the framing.
+* ``send`` does not fail once the client has gone: a long answer watches ``receive`` beside it.
+* ``Expect: 100-continue`` is answered when the body is first read, so nothing reads it here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from entrepot.errors import BodyIncomplete
+from entrepot.wire.http import Buffer, Handler, Headers, Request, Response
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Lifetime = Callable[[], contextlib.AbstractAsyncContextManager[Handler]]
+
+
+class Incoming:
+    """The body of one request; also tells whether anything of it has been read."""
+
+    __slots__ = ("_receive", "ended", "received")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.received = 0
+        self.ended = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self.ended:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise BodyIncomplete(self.received, None)
+            self.ended = not message.get("more_body", False)
+            data: bytes = message.get("body", b"")
+            if data:
+                self.received += len(data)
+                return data
+        raise StopAsyncIteration
+
+    async def gone(self) -> None:
+        """Return when the client has gone away."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return
+
+
+class Application:
+    """An ASGI 3 application over a handler.
+
+    ``lifetime`` opens what the handler needs, in the event loop that will use it. It is entered at
+    the start of the lifespan protocol, or with the first request of a host that does not speak it.
+    """
+
+    def __init__(self, lifetime: Lifetime) -> None:
+        self._lifetime = lifetime
+        self._handler: Handler | None = None
+        self._exit: contextlib.AsyncExitStack | None = None
+        self._opening: asyncio.Lock | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def open(self) -> Handler:
+        """Open the handler if it is not open. Idempotent."""
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._handler is None:
+                self._exit = contextlib.AsyncExitStack()
+                self._handler = await self._exit.enter_async_context(self._lifetime())
+            return self._handler
+
+    async def close(self) -> None:
+        """Let go of everything. Idempotent."""
+        if self._exit is not None:
+            await self._exit.aclose()
+        self._handler = self._exit = self._opening = None
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.open()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._handler or await self.open()
+        incoming = Incoming(receive)
+        client = scope.get("client")
+        request = Request(
+            scope["method"], raw_path(scope), scope["query_string"], Headers(scope["headers"]), incoming,
+            scheme=scope.get("scheme", "http"), client=client[0] if client else "",
+        )  # fmt: skip
+        response = await handler(request)
+        body = response.body
+        try:
+            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            if isinstance(body, bytes | bytearray | memoryview):
+                await send({"type": "http.response.body", "body": body if isinstance(body, bytes) else bytes(body)})
+            else:
+                await _stream(body, incoming, send)
+        finally:
+            if response.close is not None:
+                await response.close()
+
+
+def raw_path(scope: Scope) -> bytes:
+    """The path as it was sent. Below a mount point, what follows it."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    raw = raw.partition(b"?")[0]
+    mount = scope.get("root_path", "").encode()
+    return raw[len(mount) :] or b"/" if mount and raw.startswith(mount) else raw
+
+
+async def _stream(body: AsyncIterator[Buffer], incoming: Incoming, send: Send) -> None:
+    """Send slices until they end or the client has gone.
+
+    An error of the body escapes, and with it the connection breaks: the length that was announced
+    is not reached, so the client knows.
+    """
+    gone = asyncio.ensure_future(incoming.gone())
+    try:
+        async for data in body:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": bytes(data), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        close = getattr(body, "aclose", None)
+        if close is not None:
+            await close()

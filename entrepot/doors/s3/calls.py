@@ -1,0 +1,172 @@
+"""One request as an operation sees it: who asks, for which bucket and key, with which body."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from entrepot.core import Core
+from entrepot.core.content import Intake
+from entrepot.core.objects import Put
+from entrepot.digests import digest_of
+from entrepot.doors.s3.checksums import Announced, decode_checksum, parse_announced, parse_content_md5
+from entrepot.doors.s3.chunked import Decoder, decoder_for
+from entrepot.doors.s3.refusal import refuse
+from entrepot.doors.s3.signature import Payload, Verified
+from entrepot.errors import BodyIncomplete, TooLarge
+from entrepot.model import Buffer, Meta, Precondition, Principal
+from entrepot.wire.headers import parse_user_metadata, text_of
+from entrepot.wire.http import Request
+
+SINGLE_LIMIT: Final = 5 * 1024**3
+"""Bytes of one PutObject or UploadPart."""
+
+KEY_LIMIT: Final = 1024
+"""Bytes of a key in UTF-8."""
+
+DEFAULT_CHECKSUM: Final = "crc64nvme"
+"""Kept when the client announces none, as S3 does."""
+
+_KEPT_HEADERS: Final = ("cache-control", "content-disposition", "content-language", "expires")
+
+
+class Call:
+    """A request with its operation's name, principal and resource."""
+
+    __slots__ = ("bucket", "core", "key", "region", "request", "verified", "who")
+
+    def __init__(
+        self, core: Core, request: Request, who: Principal, verified: Verified | None, bucket: str, key: str,
+        region: str,
+    ) -> None:
+        self.core = core
+        self.request = request
+        self.who = who
+        self.verified = verified
+        self.bucket = bucket
+        self.key = key
+        self.region = region
+
+    def incoming(self, limit: int = SINGLE_LIMIT) -> Incoming:
+        """The body to be stored. Raises Refusal for framing that cannot be right."""
+        return Incoming(self.request, self.verified, limit)
+
+    async def document(self, limit: int) -> bytes:
+        """A small body, whole: framing and digests checked. Raises TooLarge, Refusal, BodyIncomplete."""
+        incoming = self.incoming(limit)
+        found = bytearray()
+        async for data in incoming.stream():
+            found += data
+            if len(found) > limit:
+                raise TooLarge("document", len(found), limit)
+        if incoming.size is not None and incoming.size != len(found):
+            raise BodyIncomplete(len(found), incoming.size)
+        incoming.check_document(found)
+        return bytes(found)
+
+
+class Incoming:
+    """The body of a PutObject or UploadPart: decoded, with what it must come to."""
+
+    __slots__ = ("_announced", "_decoder", "_md5", "_request", "_trailers", "_verified", "limit", "size")
+
+    def __init__(self, request: Request, verified: Verified | None, limit: int) -> None:
+        headers = request.headers
+        self._request = request
+        self._verified = verified
+        self._decoder: Decoder | None = None
+        if verified is None or verified.mode is not Payload.HASHED:
+            self._decoder = decoder_for(verified, headers)
+        self._announced: Announced | None = parse_announced(headers)
+        self._md5 = parse_content_md5(headers)
+        self._trailers: Mapping[str, str] = {}
+        self.limit = limit
+        self.size = content_length(request)
+        if self._decoder is not None:
+            self.size = self._decoder.size if self._decoder.size is not None else self.size
+        elif self.size is None and headers.raw_get(b"transfer-encoding") is None:
+            raise refuse("MissingContentLength")
+
+    def stream(self) -> AsyncIterator[Buffer]:
+        """The content. Its end means that framing and signatures were right."""
+        return self._request.body if self._decoder is None else self._decoded(self._decoder)
+
+    async def _decoded(self, decoder: Decoder) -> AsyncIterator[Buffer]:
+        async for data in self._request.body:
+            for piece in decoder.feed(data):
+                yield piece
+        self._trailers = decoder.finish()
+
+    @property
+    def checksum(self) -> str:
+        """The digest that is kept with the object."""
+        return DEFAULT_CHECKSUM if self._announced is None else self._announced.name
+
+    def intake(self, *, inline: bool = True, checksum: str = "") -> Intake:
+        """The body as core takes it, with the digests that S3 wants."""
+        digests = {"md5", checksum or self.checksum, *self._expected_early()}
+        return Intake(self.size, self.limit, tuple(digests), self._expected, inline)
+
+    def _expected_early(self) -> dict[str, bytes]:
+        expected: dict[str, bytes] = {}
+        if self._md5 is not None:
+            expected["md5"] = self._md5
+        if self._verified is not None and self._verified.sha256 is not None:
+            expected["sha256"] = bytes.fromhex(self._verified.sha256)
+        if self._announced is not None and self._announced.value is not None:
+            expected[self._announced.name] = self._announced.value
+        return expected
+
+    def _expected(self) -> Mapping[str, bytes]:
+        expected = self._expected_early()
+        if self._announced is not None and self._announced.value is None:
+            text = self._trailers.get(f"x-amz-checksum-{self._announced.name}", "")
+            expected[self._announced.name] = decode_checksum(self._announced.name, text)
+        return expected
+
+    def check_document(self, body: Buffer) -> None:
+        """Hold a small body against every digest announced. Raises Refusal."""
+        for name, value in self._expected().items():
+            if digest_of(name, body) != value:
+                raise refuse("BadDigest", f"The {name} of the body is not the one announced.")
+
+
+def content_length(request: Request) -> int | None:
+    """The announced length of the body as framed. Raises Refusal for what is not a number."""
+    raw = request.headers.raw_get(b"content-length")
+    if raw is None:
+        return None
+    if not raw.isdigit() or len(raw) > 19:
+        raise refuse("InvalidArgument", "Content-Length is not a number.")
+    return int(raw)
+
+
+def parse_meta(request: Request) -> Meta:
+    """What a request says about the object it writes. Raises Refusal, ArgumentInvalid."""
+    headers = request.headers
+    kept: dict[str, str] = {}
+    for name in _KEPT_HEADERS:
+        raw = headers.raw_get(name.encode())
+        if raw is not None:
+            kept[name] = text_of(raw)
+    encoding = headers.get("content-encoding")
+    if encoding is not None:
+        words = [word.strip() for word in encoding.split(",")]
+        rest = ",".join(word for word in words if word and word.lower() != "aws-chunked")
+        if rest:
+            kept["content-encoding"] = rest
+    media_type = headers.raw_get(b"content-type")
+    return Meta("" if media_type is None else text_of(media_type), kept, parse_user_metadata(headers))
+
+
+def parse_put(call: Call, when: Precondition) -> tuple[AsyncIterator[Buffer], Put]:
+    """The body of a PutObject and what core has to know of it."""
+    incoming = call.incoming()
+    put = Put(parse_meta(call.request), incoming.intake(), (incoming.checksum,), when)
+    return incoming.stream(), put
+
+
+def check_key(key: str) -> None:
+    """Raises Refusal for a key that is too long."""
+    if len(key) * 4 > KEY_LIMIT and len(key.encode()) > KEY_LIMIT:
+        raise refuse("KeyTooLongError", Size=str(len(key.encode())), MaxSizeAllowed=str(KEY_LIMIT))

@@ -1,0 +1,136 @@
+"""From a request to the operation it asks for, and from what comes of it to an answer.
+
+An operation is one row of a table: method, what it is about (the service, a bucket, an object),
+the sub-resource in the query, and one function. Nothing else has to be edited to add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from entrepot.core import Core
+from entrepot.doors.s3 import bucket_operations, object_operations
+from entrepot.doors.s3.absent import absent
+from entrepot.doors.s3.calls import Call, check_key
+from entrepot.doors.s3.documents import error as error_document
+from entrepot.doors.s3.faults import refusal_of
+from entrepot.doors.s3.refusal import Refusal, refuse
+from entrepot.doors.s3.signature import check, parse, unknown_key
+from entrepot.errors import EntrepotError
+from entrepot.model import ANONYMOUS
+from entrepot.wire.http import Request, Response
+
+Operation = Callable[[Call], Awaitable[Response]]
+
+SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
+
+SUBRESOURCES: Final = frozenset({
+    "accelerate", "acl", "analytics", "append", "attributes", "cors", "delete", "encryption",
+    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging",
+    "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
+    "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
+    "session", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website",
+})  # fmt: skip
+"""Query parameters that name something else than the bucket's or object's own content."""
+
+OPERATIONS: Final[dict[tuple[str, str, str], tuple[str, Operation]]] = {
+    ("PUT", BUCKET, ""): ("CreateBucket", bucket_operations.create_bucket),
+    ("HEAD", BUCKET, ""): ("HeadBucket", bucket_operations.head_bucket),
+    ("DELETE", BUCKET, ""): ("DeleteBucket", bucket_operations.delete_bucket),
+    ("PUT", OBJECT, ""): ("PutObject", object_operations.put_object),
+    ("GET", OBJECT, ""): ("GetObject", object_operations.get_object),
+    ("HEAD", OBJECT, ""): ("HeadObject", object_operations.head_object),
+    ("DELETE", OBJECT, ""): ("DeleteObject", object_operations.delete_object),
+}
+
+
+class Door:
+    """The S3 door as a handler."""
+
+    def __init__(self, core: Core, region: str, domains: tuple[str, ...]) -> None:
+        self._core = core
+        self._region = region
+        self._domains = tuple(f".{domain.lower()}" for domain in domains)
+
+    async def __call__(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except Refusal as refusal:
+            return render(request, refusal)
+        except EntrepotError as error:
+            request.note["error"] = str(error)
+            return render(request, refusal_of(error))
+
+    async def _answer(self, request: Request) -> Response:
+        bucket, key = self._resource(request)
+        name, operation = find_operation(request, bucket, key)
+        note = request.note
+        note["operation"] = name
+        if bucket:
+            note["bucket"] = bucket
+        if key:
+            note["key"] = key
+            check_key(key)
+        claim = parse(request)
+        if claim is None:
+            call = Call(self._core, request, ANONYMOUS, None, bucket, key, self._region)
+        else:
+            identity = await self._core.keys.find(claim.access_key)
+            if identity is None:
+                raise unknown_key(claim)
+            now = self._core.clock() / 1_000_000
+            verified = check(claim, request, identity.secret, now=now, region=self._region)
+            note["principal"] = claim.access_key
+            call = Call(self._core, request, identity.principal, verified, bucket, key, self._region)
+        return await operation(call)
+
+    def _resource(self, request: Request) -> tuple[str, str]:
+        """Bucket and key, decoded, from the host (virtual-host style) or the path."""
+        path = request.raw_path[1:]
+        if self._domains:
+            host = (request.headers.get("host") or "").rpartition("@")[2].lower()
+            name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+            for domain in self._domains:
+                if name.endswith(domain):
+                    return name[: -len(domain)], _decoded(path)
+        bucket, _, key = path.partition(b"/")
+        return _decoded(bucket), _decoded(key)
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise refuse("InvalidURI", "The path is not UTF-8 once percent-decoded.") from None
+
+
+def find_operation(request: Request, bucket: str, key: str) -> tuple[str, Operation]:
+    """The row of the table for a request. Raises Refusal when there is none."""
+    level = OBJECT if key else BUCKET if bucket else SERVICE
+    sub = ""
+    if request.raw_query:
+        try:
+            sub = next((name for name in request.query if name in SUBRESOURCES), "")
+        except UnicodeDecodeError:
+            raise refuse("InvalidURI", "The query is not UTF-8 once percent-decoded.") from None
+    found = OPERATIONS.get((request.method, level, sub))
+    if found is None:
+        raise absent(request.method, level, sub)
+    return found
+
+
+def render(request: Request, refusal: Refusal) -> Response:
+    """A refusal as an answer; without a body where HTTP has none."""
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in refusal.headers.items()]
+    request.note["code"] = refusal.code
+    if request.method == "HEAD" or refusal.status == 304:
+        return Response(refusal.status, headers)
+    resource = request.raw_path.decode("latin-1")
+    body = error_document(refusal.code, refusal.message, resource, request.id, refusal.fields)
+    headers.append((b"content-type", b"application/xml"))
+    headers.append((b"content-length", b"%d" % len(body)))
+    return Response(refusal.status, headers, body)
+
+
