@@ -15,7 +15,7 @@ from entrepot.errors import BlobCorrupt, Missing, StoreFull, Unavailable
 from entrepot.model import BlobId, Buffer, Span
 
 READERS = 4
-WRITERS = 16
+WRITERS = 8
 """Threads. Writers mostly wait for the disk, which makes durable together what waits together."""
 
 _TRUSTED = 16_384  # blobs, about 4 MiB of facts
@@ -30,11 +30,16 @@ class DiskStore:
     arguments; the blob is whole or absent then.
     """
 
-    def __init__(self, root: Path, name: str, files: Files = PLAIN, *, max_blob: int = MAX_BLOB) -> None:
-        """Open or make the store; blocks for a moment. Raises Unavailable."""
+    def __init__(
+        self, root: Path, name: str, files: Files = PLAIN, *, max_blob: int = MAX_BLOB, uncached: int = MAX_BLOB + 1
+    ) -> None:
+        """Open or make the store; blocks for a moment. Raises Unavailable.
+
+        Blobs of ``uncached`` bytes and more leave the system's cache once they are written.
+        """
         self.name = name
         try:
-            self._shelves = Shelves(root, name, files)
+            self._shelves = Shelves(root, name, files, uncached)
         except OSError as error:
             raise self._failure(error) from error
         self._capabilities = Capabilities(max_blob=max_blob, path=root.absolute())

@@ -70,6 +70,10 @@ class Files:
         """Have the first ``size`` bytes fetched all at once."""
         os.posix_fadvise(fd, 0, size, os.POSIX_FADV_WILLNEED)
 
+    def drop_cache(self, fd: int) -> None:
+        """Let the system forget the bytes of the file that are on disk."""
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def close(self, fd: int) -> None:
         os.close(fd)
 

@@ -53,14 +53,17 @@ class Whole(NamedTuple):
 class Shelves:
     """Blobs as files. Every method may be called from any thread, and raises OSError."""
 
-    def __init__(self, root: Path, name: str, files: Files) -> None:
-        """Make what is not there and sweep what crashed writers left."""
+    def __init__(self, root: Path, name: str, files: Files, uncached: int) -> None:
+        """Make what is not there and sweep what crashed writers left. Blobs of ``uncached`` bytes
+        and more do not stay in the system's cache when they have been written.
+        """
         root = root.absolute()
         self._name = name
         self._root = str(root)
         self._incoming = str(root / "tmp")
         self._quarantine = str(root / "quarantine")
         self._files = files
+        self._uncached = uncached
         self._settled: set[str] = set()  # directories whose own entry this process made durable
         self._suspect: set[BlobId] = set()  # named, but making the name durable failed
         self._prepare(root)
@@ -109,10 +112,13 @@ class Shelves:
         for id in ids:
             with suppress(FileNotFoundError):
                 sizes[id] = self._files.stat(self._place(id).path).st_size
+        if len(sizes) < len(ids):
+            self._check_mounted()
         return sizes
 
     def remove(self, ids: Collection[BlobId]) -> None:
         """Durable on return; absent blobs are passed over."""
+        self._check_mounted()
         touched = set()
         for id in ids:
             place = self._place(id)
@@ -124,6 +130,7 @@ class Shelves:
 
     def pages(self, after: BlobId | None) -> Iterator[list[BlobId]]:
         """The blobs in order, in lists that are never empty. Strange names are passed over."""
+        self._check_mounted()
         low = "" if after is None else after.hex()
         page: list[BlobId] = []
         for outer in self._entries(self._root, low[:2], 2):
@@ -175,6 +182,8 @@ class Shelves:
                 while rest:
                     rest = rest[files.write(fd, rest) :]
                 files.fdatasync(fd)
+                if len(data) >= self._uncached:
+                    files.drop_cache(fd)
             finally:
                 files.close(fd)
             files.rename(incoming, path)
@@ -202,7 +211,14 @@ class Shelves:
         try:
             return self._files.open(path)
         except FileNotFoundError:
+            self._check_mounted()
             raise BlobMissing(id.hex()) from None
+
+    def _check_mounted(self) -> None:
+        """Raises FileNotFoundError when what is absent may be the disk and not the blob: nobody
+        makes ``tmp`` in an empty mount point.
+        """
+        self._files.stat(self._incoming)
 
     def _verify(self, id: BlobId, path: str, fd: int) -> Whole | None:
         """All bytes of the open file, or None after setting it aside as damaged."""
