@@ -1,0 +1,31 @@
+"""The operations' contracts on every engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.catalog.engines import Engine
+from tests.contracts.listing import ListingContract
+from tests.contracts.objects import ObjectsContract
+
+
+class Operations(ObjectsContract, ListingContract):
+    pass
+
+
+class TestFile(Operations):
+    @pytest.fixture
+    def engine(self, file_engine: Engine) -> Engine:
+        return file_engine
+
+
+class TestMemory(Operations):
+    @pytest.fixture
+    def engine(self, memory_engine: Engine) -> Engine:
+        return memory_engine
+
+
+class TestPostgreSQL(Operations):
+    @pytest.fixture
+    def engine(self, postgres_engine: Engine) -> Engine:
+        return postgres_engine
