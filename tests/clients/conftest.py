@@ -97,7 +97,7 @@ def fetch(server: Server) -> Callable[..., bytes]:
 
     def fetch_url(url: str, **more: Any) -> bytes:
         request = urllib.request.Request(url, **more)  # noqa: S310 - the URL is the server's own
-        with urllib.request.urlopen(request, context=trust, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, context=trust, timeout=60) as answer:  # noqa: S310 - same
             body: bytes = answer.read()
             return body
 

@@ -35,8 +35,8 @@ def test_a_file_goes_up_and_comes_down(s3: Any, bucket: str, tmp_path: Path) -> 
     s3.upload_file(str(tmp_path / "up"), bucket, "key", ExtraArgs={"ContentType": "video/mp4", "Metadata": {"a": "1"}})
     head = s3.head_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")
     assert (head["ContentLength"], head["ContentType"], head["Metadata"]) == (len(body), "video/mp4", {"a": "1"})
-    digests = [hashlib.md5(body[at : at + 8 * MIB]).digest() for at in range(0, len(body), 8 * MIB)]  # noqa: S324
-    assert head["ETag"] == f'"{hashlib.md5(b"".join(digests)).hexdigest()}-4"'  # noqa: S324
+    digests = [hashlib.md5(body[at : at + 8 * MIB]).digest() for at in range(0, len(body), 8 * MIB)]  # noqa: S324 - S3 defines it so
+    assert head["ETag"] == f'"{hashlib.md5(b"".join(digests)).hexdigest()}-4"'  # noqa: S324 - S3 defines it so
     s3.download_file(bucket, "key", str(tmp_path / "down"))
     assert (tmp_path / "down").read_bytes() == body
 

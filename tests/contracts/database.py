@@ -113,7 +113,7 @@ class DatabaseContract:
         assert seen == [None, [], 1, (1, "x", None), None, None, 5, 0, [(b"2",), (b"3",)], (7,), None, None]
 
     @pytest.mark.parametrize("heavy", [False, True])
-    async def test_values_come_back_as_they_went(self, database: Database, heavy: bool) -> None:  # noqa: FBT001
+    async def test_values_come_back_as_they_went(self, database: Database, heavy: bool) -> None:  # noqa: FBT001 - a parameter of the test
         values = [
             (0, "", b""),
             (2**63 - 1, "x" * 100_000, bytes(range(256)) * 4096),
