@@ -121,7 +121,7 @@ def route(core: Core, config: Config) -> Handler:
             fallback = handler
 
     async def dispatch(request: Request) -> Response:
-        segment = request.raw_path[1:].partition(b"/")[0]
+        segment = request.path[1:].partition(b"/")[0]
         handler = by_segment.get(segment)
         if handler is None or is_signed(request):
             handler = fallback
@@ -133,7 +133,10 @@ def route(core: Core, config: Config) -> Handler:
 def is_signed(request: Request) -> bool:
     """Whether a request carries a signature of S3, in its header or its query."""
     authorization = request.headers.raw_get(b"authorization")
-    return (authorization is not None and authorization.startswith(b"AWS")) or b"X-Amz-" in request.raw_query
+    if authorization is not None and authorization.startswith(b"AWS"):
+        return True
+    query = request.raw_query.lower()
+    return b"x-amz-" in query or b"awsaccesskeyid" in query
 
 
 async def not_found(request: Request) -> Response:

@@ -111,9 +111,10 @@ class Application:
         handler = self._handler or await self.open()
         incoming = Incoming(receive)
         client = scope.get("client")
+        path = raw_path(scope)
         request = Request(
-            scope["method"], raw_path(scope), scope["query_string"], Headers(scope["headers"]), incoming,
-            scheme=scope.get("scheme", "http"), client=client[0] if client else "",
+            scope["method"], path, scope["query_string"], Headers(scope["headers"]), incoming,
+            scheme=scope.get("scheme", "http"), client=client[0] if client else "", mount=mount_of(scope, path),
         )  # fmt: skip
         response = await handler(request)
         body = response.body
@@ -129,11 +130,15 @@ class Application:
 
 
 def raw_path(scope: Scope) -> bytes:
-    """The path as it was sent. Below a mount point, what follows it."""
+    """The path as it was sent."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    raw = raw.partition(b"?")[0]
-    mount = scope.get("root_path", "").encode()
-    return raw[len(mount) :] or b"/" if mount and raw.startswith(mount) else raw
+    return raw.partition(b"?")[0]
+
+
+def mount_of(scope: Scope, path: bytes) -> bytes:
+    """The part of the path that led to this application inside its host."""
+    mount: bytes = scope.get("root_path", "").encode()
+    return mount if mount and path.startswith(mount) else b""
 
 
 async def _stream(body: AsyncIterator[Buffer], incoming: Incoming, send: Send) -> None:

@@ -58,18 +58,19 @@ class Request:
     """One request as it came over the wire.
 
     ``raw_path`` is the percent-encoded path of the target without the query, ``raw_query`` what
-    follows the first ``?``; signatures are computed over both, so nothing normalises them.
+    follows the first ``?``; signatures are computed over both, so nothing normalises them. Below a
+    mount point ``mount`` is its part of the path, which clients sign and doors do not want.
     ``body`` yields chunks as they arrive and raises :class:`~entrepot.errors.BodyIncomplete` when
     the client goes away before the end; reading it is what answers ``Expect: 100-continue``.
     """
 
     __slots__ = (
-        "_query", "body", "client", "headers", "id", "method", "note", "raw_path", "raw_query", "scheme",
+        "_query", "body", "client", "headers", "id", "method", "mount", "note", "raw_path", "raw_query", "scheme",
     )
 
     def __init__(
         self, method: str, raw_path: bytes, raw_query: bytes, headers: Headers, body: AsyncIterator[bytes],
-        *, scheme: str = "http", client: str = "", id: str = "",
+        *, scheme: str = "http", client: str = "", mount: bytes = b"",
     ) -> None:
         self.method = method
         self.raw_path = raw_path
@@ -78,10 +79,16 @@ class Request:
         self.body = body
         self.scheme = scheme
         self.client = client
-        self.id = id
+        self.mount = mount
+        self.id = ""
         self.note: dict[str, object] = {}
         """What the access log tells about this request: operation, bucket, key, principal."""
         self._query: dict[str, list[str]] | None = None
+
+    @property
+    def path(self) -> bytes:
+        """The raw path below the mount point."""
+        return self.raw_path[len(self.mount) :] or b"/" if self.mount else self.raw_path
 
     @property
     def query(self) -> dict[str, list[str]]:

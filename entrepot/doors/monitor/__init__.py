@@ -29,9 +29,9 @@ def build(core: Core, settings: Settings, scrape: Callable[[], bytes]) -> Handle
     async def answer(request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return _text(405, b"only GET and HEAD are allowed here\n")
-        if request.raw_path == b"/health":
+        if request.path == b"/health":
             return await _health(core, request)
-        if request.raw_path == b"/metrics" and settings.metrics:
+        if request.path == b"/metrics" and settings.metrics:
             return _metrics(request, settings, scrape)
         return _text(404, b"there is /health and /metrics\n")
 

@@ -10,7 +10,7 @@ from entrepot.core.content import Intake
 from entrepot.core.objects import Put
 from entrepot.digests import digest_of
 from entrepot.doors.s3.checksums import Announced, decode_checksum, parse_announced, parse_content_md5
-from entrepot.doors.s3.chunked import Decoder, decoder_for
+from entrepot.doors.s3.chunked import Decoder, decoder_for, payload_mismatch
 from entrepot.doors.s3.refusal import refuse
 from entrepot.doors.s3.signature import Payload, Verified
 from entrepot.errors import BodyIncomplete, TooLarge
@@ -111,10 +111,12 @@ class Incoming:
         expected: dict[str, bytes] = {}
         if self._md5 is not None:
             expected["md5"] = self._md5
-        if self._verified is not None and self._verified.sha256 is not None:
-            expected["sha256"] = bytes.fromhex(self._verified.sha256)
         if self._announced is not None and self._announced.value is not None:
             expected[self._announced.name] = self._announced.value
+        if self._verified is not None and self._verified.sha256 is not None:
+            signed = bytes.fromhex(self._verified.sha256)
+            if expected.setdefault("sha256", signed) != signed:
+                raise refuse("BadDigest", "x-amz-checksum-sha256 is not the SHA-256 that was signed.")
         return expected
 
     def _expected(self) -> Mapping[str, bytes]:
@@ -126,6 +128,9 @@ class Incoming:
 
     def check_document(self, body: Buffer) -> None:
         """Hold a small body against every digest announced. Raises Refusal."""
+        sha256 = None if self._verified is None else self._verified.sha256
+        if sha256 is not None and (computed := digest_of("sha256", body).hex()) != sha256:
+            raise payload_mismatch(sha256, computed)
         for name, value in self._expected().items():
             if digest_of(name, body) != value:
                 raise refuse("BadDigest", f"The {name} of the body is not the one announced.")

@@ -88,7 +88,7 @@ class Door:
 
     def _resource(self, request: Request) -> tuple[str, str]:
         """Bucket and key, decoded, from the host (virtual-host style) or the path."""
-        path = request.raw_path[1:]
+        path = request.path[1:]
         if self._domains:
             host = (request.headers.get("host") or "").rpartition("@")[2].lower()
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
