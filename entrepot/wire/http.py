@@ -101,7 +101,14 @@ class Request:
         return self._query
 
     def param(self, name: str) -> str | None:
-        """The first value of a query parameter, or None."""
+        """The first value of a query parameter, or None. Decodes no other value: a presigned query
+        has many. Raises UnicodeDecodeError when this one, or a name before it, is not UTF-8."""
+        if self._query is None and self.raw_query:
+            for pair in self.raw_query.split(b"&"):
+                raw, _, value = pair.partition(b"=")
+                if _text(raw) == name:
+                    return _text(value)
+            return None
         values = self.query.get(name)
         return values[0] if values else None
 

@@ -44,7 +44,7 @@ def version_field(version: Version) -> list[tuple[bytes, bytes]]:
 
 async def open_object(call: Call) -> Opened:
     """The version a GET or HEAD names, its preconditions met."""
-    version_id = call.request.param("versionId") if call.request.raw_query else None
+    version_id = call.request.param("versionId")
     return await call.core.objects.open(
         call.who, call.bucket, call.key, version_id, conditions(call.request.headers)
     )

@@ -109,16 +109,22 @@ def _decoded(raw: bytes) -> str:
 def find_operation(request: Request, bucket: str, key: str) -> tuple[str, Operation]:
     """The row of the table for a request. Raises Refusal when there is none."""
     level = OBJECT if key else BUCKET if bucket else SERVICE
-    sub = ""
-    if request.raw_query:
-        try:
-            sub = next((name for name in request.query if name in SUBRESOURCES), "")
-        except UnicodeDecodeError:
-            raise refuse("InvalidURI", "The query is not UTF-8 once percent-decoded.") from None
+    sub = find_subresource(request.raw_query) if request.raw_query else ""
     found = OPERATIONS.get((request.method, level, sub))
     if found is None:
         raise absent(request.method, level, sub)
     return found
+
+
+def find_subresource(raw_query: bytes) -> str:
+    """The first parameter that names a sub-resource. Only names are decoded: a presigned query has
+    many parameters and most requests none that counts. Raises Refusal for what is not UTF-8."""
+    for pair in raw_query.split(b"&"):
+        raw = pair.partition(b"=")[0]
+        name = _decoded(raw.replace(b"+", b" ")) if b"%" in raw or b"+" in raw else raw.decode("latin-1")
+        if name in SUBRESOURCES:
+            return name
+    return ""
 
 
 def render(request: Request, refusal: Refusal) -> Response:
