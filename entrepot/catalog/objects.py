@@ -10,12 +10,14 @@ Invariants of the table, kept by every operation here:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.blobs import place, release
 from entrepot.catalog.buckets import BUCKET_SPACE
 from entrepot.catalog.database import Row, Sql, Transaction, lock, one, run
+from entrepot.catalog.layouts import drop_layout, keep_layout
 from entrepot.catalog.rows import (
     BUCKET_COLUMNS,
     VERSION_COLUMNS,
@@ -32,6 +34,7 @@ from entrepot.model import (
     Bytes,
     Checksums,
     Meta,
+    Part,
     Precondition,
     Version,
     Versioning,
@@ -72,7 +75,8 @@ _DELETE: Final = Sql("DELETE FROM versions WHERE id = :id")
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version to be written. ``version_id`` is used where the bucket keeps versions."""
+    """A version to be written. ``version_id`` is used where the bucket keeps versions, ``parts``
+    are those that it was completed from."""
 
     bucket: int
     bucket_name: str
@@ -83,7 +87,7 @@ class NewVersion:
     bytes: Bytes
     meta: Meta
     checksums: Checksums
-    parts: int = 0
+    parts: Sequence[Part] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +157,15 @@ def insert_version(new: NewVersion, now: int, when: Precondition = ALWAYS) -> Tr
     row = yield one(
         _INSERT, bucket=new.bucket, key=key, version_id=version_id, live=1, marker=0, size=place_.size,
         etag=new.etag, hash=place_.hash, inline_id=place_.inline, blob=place_.blob, manifest=place_.manifest,
-        **meta_values(new.meta), checksums=pack_checksums(new.checksums), parts=new.parts, owner=new.owner, now=now,
+        **meta_values(new.meta), checksums=pack_checksums(new.checksums), parts=len(new.parts), owner=new.owner,
+        now=now,
     )  # fmt: skip
     assert row is not None
+    if new.parts:
+        yield from keep_layout(row[0], new.parts)
     return Version(
         row[0], new.bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
-        new.checksums, new.parts,
+        new.checksums, len(new.parts),
     )  # fmt: skip
 
 
@@ -181,6 +188,8 @@ def _make_room(bucket: int, key: str, live: Version | None, versioning: Versioni
 def _drop(version: Version, now: int) -> Transaction[None]:
     if version.bytes.manifest is not None:
         yield from release(version.bytes.manifest, now)
+    if version.parts:
+        yield from drop_layout(version.id)
     yield run(_DELETE, id=version.id)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from entrepot.catalog import buckets
 from entrepot.catalog import objects as rows
 from entrepot.catalog.database import Database
+from entrepot.catalog.layouts import find_layout
 from entrepot.catalog.listing import Listing, Query, list_live, list_versions
 from entrepot.catalog.objects import Deleted, NewVersion
 from entrepot.core import access
@@ -29,6 +30,7 @@ from entrepot.model import (
     Bytes,
     Checksums,
     Meta,
+    Part,
     Precondition,
     Principal,
     Right,
@@ -81,6 +83,11 @@ class Opened:
         self._database = database
         self.bucket = bucket
         self.version = version
+
+    async def parts(self) -> list[Part]:
+        """The parts that the version was completed from, in order: numbers, sizes and checksums.
+        None when it was put or copied in one piece."""
+        return await self._database.read(find_layout(self.version.id)) if self.version.parts else []
 
     async def read(self, span: Span | None = None) -> Buffer | AsyncIterator[Buffer]:
         """See :meth:`Content.read`; the whole content without a span.
@@ -180,7 +187,7 @@ class Objects:
     async def copy(self, who: Principal, bucket: str, key: str, copy: Copy) -> tuple[Version, Version]:
         """Publish the bytes of another version under this key; returns the source and the copy.
 
-        No byte is copied unless the buckets are bound to different stores, or a checksum is asked
+        A copy is one piece: it has the etag and the checksums of its source, but no parts. No byte is copied unless the buckets are bound to different stores, or a checksum is asked
         for that the source does not have. Raises what ``open`` and ``put`` raise, for the source
         with its own precondition.
         """
@@ -196,7 +203,7 @@ class Objects:
         else:
             new = NewVersion(
                 target.id, bucket, key, self.new_id(), old.etag, who.account, replace(old.bytes, data=None), meta,
-                old.checksums, old.parts,
+                old.checksums,
             )  # fmt: skip
         return old, await self._publish(new, copy.when)
 

@@ -11,7 +11,7 @@ import hashlib
 import math
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entrepot.catalog import uploads as rows
 from entrepot.catalog.database import Database
@@ -24,10 +24,12 @@ from entrepot.core.objects import Objects, Source, stream
 from entrepot.digests import COMBINABLE, combine, composite
 from entrepot.errors import (
     ArgumentInvalid,
+    DigestMismatch,
     PartInvalid,
     PartMissing,
     PartOrder,
     RangeInvalid,
+    TooLarge,
     TooSmall,
     UploadMissing,
 )
@@ -61,15 +63,18 @@ class Claimed:
 class Completion:
     """What a client says when it completes an upload.
 
-    ``least_part`` is the shortest any part but the last may be, ``size`` and ``checksums`` what
-    the whole must come to, when the client says so.
+    ``least_part`` is the shortest any part but the last may be, ``limit`` the longest the whole
+    may be; ``size``, ``checksums`` and ``composite`` (their kind) are what the whole must come to,
+    when the client says so.
     """
 
     parts: Sequence[Claimed]
     when: Precondition = ALWAYS
     least_part: int = 0
+    limit: int = 1 << 62
     size: int | None = None
     checksums: Mapping[str, bytes] | None = None
+    composite: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,32 +110,37 @@ class Uploads:
         self, who: Principal, place: Place, number: int, body: AsyncIterator[Buffer], intake: Intake,
         keep: tuple[str, ...] = (),
     ) -> Part:
-        """Store a part; durable on return. Raises what ``Objects.put`` raises, and UploadMissing."""
-        bucket, _ = await self._find(who, place)
-        received = await self.content.take(bucket.store, body, intake)
+        """Store a part; durable on return. ``keep`` names digests to store with it, beside the one
+        of the upload. Raises what ``Objects.put`` raises, and UploadMissing.
+        """
+        bucket, upload = await self._find(who, place)
+        kept = tuple(dict.fromkeys([upload.algorithm, *keep] if upload.algorithm else keep))
+        wanted = replace(intake, digests={"md5", *intake.digests, *kept}, inline=False)
+        received = await self.content.take(bucket.store, body, wanted)
         part = Part(
             number, received.digests["md5"].hex(), 0, received.place,
-            Checksums({name: received.digests[name] for name in keep}),
+            Checksums({name: received.digests[name] for name in kept}),
         )  # fmt: skip
         return await self.database.write(rows.put_part(place.upload_id, part, bucket.store, self.clock()))
 
     async def copy_part(
-        self, who: Principal, place: Place, number: int, source: Source, span: Span | None
+        self, who: Principal, place: Place, number: int, source: Source, span: Span | None = None,
+        limit: int = 1 << 62,
     ) -> Part:
         """Store a stretch of another version as a part. Blobs that are there are not written again.
 
-        Raises what reading the source raises, RangeInvalid for a span that it does not have.
+        Raises what reading the source raises, RangeInvalid for a span that it does not have,
+        TooLarge for more than ``limit`` bytes.
         """
-        _, upload = await self._find(who, place)
+        await self._find(who, place)
         opened = await self.objects.open(who, source.bucket, source.key, source.version_id)
         source.when.check_source(opened.version)
         whole = Span(0, opened.version.size)
         if span is not None and span.end > whole.end:
             raise RangeInvalid(whole.end, f"{span.start}-{span.end - 1}")
         wanted = span or whole
-        keep = (upload.algorithm,) if upload.algorithm else ()
-        intake = Intake(size=wanted.size, digests=("md5", *keep), inline=False)
-        return await self.put_part(who, place, number, stream(await opened.read(wanted)), intake, keep)
+        body = stream(await opened.read(wanted))
+        return await self.put_part(who, place, number, body, Intake(size=wanted.size, limit=limit))
 
     async def get(self, who: Principal, place: Place) -> Upload:
         """An open upload. Raises BucketMissing, Denied, UploadMissing."""
@@ -156,7 +166,8 @@ class Uploads:
         are so small that the object would be read from more than twice the blobs it needs.
 
         Asked again it gives the same answer. Raises UploadMissing, PartMissing, PartInvalid,
-        PartOrder, TooSmall, DigestMismatch, PreconditionFailed, ObjectMissing; the upload stays open.
+        PartOrder, TooSmall, TooLarge, DigestMismatch, ArgumentInvalid, PreconditionFailed,
+        ObjectMissing; the upload stays open.
         """
         bucket = await self.buckets.get(who, place.bucket, Right.WRITE)
         upload = await self.database.read(rows.get_upload(place.upload_id))
@@ -172,7 +183,7 @@ class Uploads:
             chosen = choose(parts, completion)
             return NewVersion(
                 bucket.id, bucket.name, upload.key, self.objects.new_id(), multipart_etag(chosen), upload.owner,
-                recut or joined(chosen), upload.meta, whole_checksums(upload, chosen, completion), len(chosen),
+                recut or joined(chosen), upload.meta, whole_checksums(upload, chosen, completion), chosen,
             )  # fmt: skip
 
         operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), completion.when)
@@ -213,7 +224,7 @@ def _check_place(upload: Upload, bucket: Bucket, place: Place) -> None:
 def choose(parts: Sequence[Part], completion: Completion) -> list[Part]:
     """The parts that a client named, held against those that are there.
 
-    Raises PartOrder, PartMissing, PartInvalid, TooSmall, ArgumentInvalid.
+    Raises PartOrder, PartMissing, PartInvalid, TooSmall, TooLarge, ArgumentInvalid.
     """
     there = {part.number: part for part in parts}
     chosen: list[Part] = []
@@ -235,6 +246,8 @@ def choose(parts: Sequence[Part], completion: Completion) -> list[Part]:
     size = sum(part.size for part in chosen)
     if completion.size is not None and completion.size != size:
         raise ArgumentInvalid("size", completion.size, f"the parts come to {size} bytes")
+    if size > completion.limit:
+        raise TooLarge("object", size, completion.limit)
     return chosen
 
 
@@ -258,9 +271,25 @@ def multipart_etag(parts: Sequence[Part]) -> str:
 
 
 def whole_checksums(upload: Upload, parts: Sequence[Part], completion: Completion) -> Checksums:
-    """The checksum of the whole from those of its parts. Raises PartInvalid, DigestMismatch."""
+    """The checksum of the whole from those of its parts, held against what the client says.
+
+    Raises DigestMismatch, and ArgumentInvalid for a kind of checksum that the upload has not.
+    """
+    made = _combined(upload, parts)
+    for name, expected in (completion.checksums or {}).items():
+        computed = made.values.get(name)
+        if computed is None:
+            raise ArgumentInvalid("checksum", name, f"the upload was begun with {upload.algorithm or 'none'}")
+        if computed != expected:
+            raise DigestMismatch(name, expected.hex(), computed.hex())
+    if completion.composite is not None and completion.composite is not made.composite:
+        raise ArgumentInvalid("checksum", completion.composite, "the upload was begun with the other type")
+    return made
+
+
+def _combined(upload: Upload, parts: Sequence[Part]) -> Checksums:
     name = upload.algorithm
-    if not name or any(name not in part.checksums.values for part in parts):
+    if not name:
         return Checksums()
     values = [part.checksums.values[name] for part in parts]
     if upload.composite or name not in COMBINABLE:

@@ -18,13 +18,14 @@ from entrepot.model import (
     Bytes,
     Checksums,
     Meta,
+    Part,
     Precondition,
     Version,
     Versioning,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def new_version(
     bytes_: Bytes | None = None,
     meta: Meta | None = None,
     checksums: Checksums = NO_CHECKSUMS,
-    parts: int = 0,
+    parts: Sequence[Part] = (),
 ) -> objects.NewVersion:
     return objects.NewVersion(
         bucket.id, bucket.name, key, version_id, hashlib.md5(data, usedforsecurity=False).hexdigest(), "owner",

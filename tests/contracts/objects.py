@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from entrepot.catalog import buckets, objects
+from entrepot.catalog.layouts import find_layout
 from entrepot.errors import BucketMissing, BucketNotEmpty, ObjectMissing, PreconditionFailed, Superseded, VersionMissing
-from entrepot.model import NULL_VERSION, Bytes, Checksums, Meta, Piece, Precondition, Versioning
+from entrepot.model import NULL_VERSION, Bytes, Checksums, Meta, Part, Piece, Precondition, Versioning
 from tests.contracts.acts import STORE, Acts, clock, digest, new_version, outcomes
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ class ObjectsContract:
         meta = Meta("image/png", {"cache-control": "no-store", "expires": "é"}, {"a": "", "b\u00e9": "\U0001f980"})
         checksums = Checksums({"crc32": b"\x00\xff\x00\x01", "sha256": bytes(32)}, composite=True, parts=3)
         key = "k\x00/../%2F\U0001f980\n"
+        parts = [Part(number, "", 0, Bytes(1, b""), Checksums({"sha256": bytes(32)})) for number in (1, 7, 10_000)]
         written = await acts.put(
-            bucket, key, b"\x00\xff", version_id="version", meta=meta, checksums=checksums, parts=3
+            bucket, key, b"\x00\xff", version_id="version", meta=meta, checksums=checksums, parts=parts
         )
         read = await acts.live(bucket, key)
         assert read is not None
@@ -39,6 +41,15 @@ class ObjectsContract:
         assert (read.etag, read.created_at, read.archived_at) == (written.etag, written.created_at, None)
         assert await acts.database.read(objects.find_version(bucket.id, key, "version")) == read
         assert await acts.database.read(objects.find_version(bucket.id, key, "other")) is None
+        assert await acts.database.read(find_layout(read.id)) == parts
+
+    async def test_the_layout_goes_with_its_version(self, acts: Acts) -> None:
+        bucket = await acts.bucket()
+        parts = [Part(1, "", 0, Bytes(1, b""))]
+        old = await acts.put(bucket, "k", b"a", parts=parts)
+        new = await acts.put(bucket, "k", b"b")
+        assert await acts.database.read(find_layout(old.id)) == []
+        assert await acts.database.read(find_layout(new.id)) == []
 
     async def test_an_empty_object_is_an_object(self, acts: Acts) -> None:
         bucket = await acts.bucket()
