@@ -122,11 +122,12 @@ class Shelves:
         touched = set()
         for id in ids:
             place = self._place(id)
+            touched.add(place.shelf)  # for an absent one too: who unlinked it may have failed here
             with suppress(FileNotFoundError):
                 self._files.unlink(place.path)
-                touched.add(place.shelf)
         for shelf in touched:
-            self._files.fsync_dir(shelf)
+            with suppress(FileNotFoundError):
+                self._files.fsync_dir(shelf)
 
     def pages(self, after: BlobId | None) -> Iterator[list[BlobId]]:
         """The blobs in order, in lists that are never empty. Strange names are passed over."""
