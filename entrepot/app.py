@@ -100,7 +100,8 @@ def application(config: Config) -> Application:
         async with open_core(config) as core:
             yield Observer(route(core, config), config)
 
-    return Application(lifetime)
+    limits = config.limits
+    return Application(lifetime, header_bytes=limits.header_bytes, stall_seconds=limits.stall_seconds)
 
 
 def route(core: Core, config: Config) -> Handler:

@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from entrepot.errors import BodyIncomplete
+from entrepot.errors import BodyIncomplete, BodyStalled
 from entrepot.wire.http import Buffer, Handler, Headers, Request, Response
 
 Scope = MutableMapping[str, Any]
@@ -26,12 +26,13 @@ Lifetime = Callable[[], contextlib.AbstractAsyncContextManager[Handler]]
 
 
 class Incoming:
-    """The body of one request; also tells whether anything of it has been read."""
+    """The body of one request, and how much of it has come."""
 
-    __slots__ = ("_receive", "ended", "received")
+    __slots__ = ("_receive", "_stall", "ended", "received")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, stall: float) -> None:
         self._receive = receive
+        self._stall = stall
         self.received = 0
         self.ended = False
 
@@ -40,7 +41,11 @@ class Incoming:
 
     async def __anext__(self) -> bytes:
         while not self.ended:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(self._stall):
+                    message = await self._receive()
+            except TimeoutError:
+                raise BodyStalled(self.received, None) from None
             if message["type"] != "http.request":
                 raise BodyIncomplete(self.received, None)
             self.ended = not message.get("more_body", False)
@@ -63,10 +68,14 @@ class Application:
 
     ``lifetime`` opens what the handler needs, in the event loop that will use it. It is entered at
     the start of the lifespan protocol, or with the first request of a host that does not speak it.
+    Header blocks over ``header_bytes`` are refused, and bodies of which nothing comes for
+    ``stall_seconds`` given up.
     """
 
-    def __init__(self, lifetime: Lifetime) -> None:
+    def __init__(self, lifetime: Lifetime, *, header_bytes: int = 16_384, stall_seconds: float = 60) -> None:
         self._lifetime = lifetime
+        self._header_bytes = header_bytes
+        self._stall_seconds = stall_seconds
         self._handler: Handler | None = None
         self._exit: contextlib.AsyncExitStack | None = None
         self._opening: asyncio.Lock | None = None
@@ -109,24 +118,46 @@ class Application:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._handler or await self.open()
-        incoming = Incoming(receive)
+        headers = Headers(scope["headers"])
+        refused = refusal_of_block(headers, len(scope["query_string"]), self._header_bytes)
+        if refused is not None:
+            await _send_bytes(send, *refused)
+            return
+        incoming = Incoming(receive, self._stall_seconds)
         client = scope.get("client")
         path = raw_path(scope)
         request = Request(
-            scope["method"], path, scope["query_string"], Headers(scope["headers"]), incoming,
+            scope["method"], path, scope["query_string"], headers, incoming,
             scheme=scope.get("scheme", "http"), client=client[0] if client else "", mount=mount_of(scope, path),
         )  # fmt: skip
         response = await handler(request)
         body = response.body
-        try:
+        if isinstance(body, bytes | bytearray | memoryview):
+            await _send_bytes(send, response, body)
+        else:
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-            if isinstance(body, bytes | bytearray | memoryview):
-                await send({"type": "http.response.body", "body": body if isinstance(body, bytes) else bytes(body)})
-            else:
-                await _stream(body, incoming, send)
-        finally:
-            if response.close is not None:
-                await response.close()
+            await _stream(body, incoming, send)
+
+
+def refusal_of_block(headers: Headers, more: int, limit: int) -> tuple[Response, bytes] | None:
+    """The answer to a header block that is too large, or that frames its body twice (RFC 9112 §6.3:
+    the sign of a request smuggled through a proxy); None for any other."""
+    size = more + sum([len(name) + len(value) + 4 for name, value in headers.raw])
+    if size > limit:
+        return _plain(431, b"the header block is too large\n")
+    if "transfer-encoding" in headers and "content-length" in headers:
+        return _plain(400, b"send Content-Length or Transfer-Encoding, not both\n")
+    return None
+
+
+def _plain(status: int, body: bytes) -> tuple[Response, bytes]:
+    fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    return Response(status, fields, body), body
+
+
+async def _send_bytes(send: Send, response: Response, body: Buffer) -> None:
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    await send({"type": "http.response.body", "body": body if isinstance(body, bytes) else bytes(body)})
 
 
 def raw_path(scope: Scope) -> bytes:

@@ -8,7 +8,7 @@
     ├── NotModified          the caller already holds this version
     ├── Denied               the principal may not do this
     ├── Invalid              NameInvalid   RangeInvalid    DigestMismatch  TooLarge  TooSmall
-    │                        PartInvalid   PartMissing     PartOrder       BodyIncomplete
+    │                        PartInvalid   PartMissing     PartOrder       BodyIncomplete  BodyStalled
     │                        ConfigInvalid ArgumentInvalid
     ├── Unavailable          StoreFull     Busy            (worth another try later)
     ├── Corrupt              BlobCorrupt   stored bytes are not what was stored
@@ -201,6 +201,10 @@ class BodyIncomplete(Invalid):
         super().__init__(f"the body ended after {received}{of} bytes")
         self.received = received
         self.announced = announced
+
+
+class BodyStalled(BodyIncomplete):
+    """The client sent nothing for too long in the middle of a body."""
 
 
 class Unavailable(EntrepotError):

@@ -1,44 +1,173 @@
-"""What the server tells about its requests: an id in every answer, a line in the log, metrics."""
+"""What the server tells of its requests: an id in every answer, a line in the log, metrics.
+
+The access log goes through structlog to standard error, gathered for a moment so that a line costs
+no system call. Metrics are prometheus-client's; with several workers they meet in a directory that
+``PROMETHEUS_MULTIPROC_DIR`` names before this module is imported (see ``serving``).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import logging
 import os
+import sys
 import time
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
 
+import msgspec
 import structlog
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
 from entrepot.config import Config
-from entrepot.wire.http import Handler, Request, Response
+from entrepot.wire.http import Buffer, Handler, Request, Response
 
-_log = structlog.get_logger("access")
+FLUSH_SECONDS: Final = 0.1
+"""How long a line of the log may wait for others."""
+
+REQUESTS: Final = Counter("entrepot_requests", "Requests answered", ("operation", "status"))
+SECONDS: Final = Histogram(
+    "entrepot_request_seconds", "Time until an answer was ready or its stream ended", ("operation",),
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
+)  # fmt: skip
+RECEIVED: Final = Counter("entrepot_received_bytes", "Bytes of request bodies", ("operation",))
+SENT: Final = Counter("entrepot_sent_bytes", "Bytes of answers", ("operation",))
+
+
 
 
 def scrape() -> bytes:
-    """Metrics of all processes in Prometheus' text format."""
-    return b""
+    """The metrics of all processes in Prometheus' text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's own gap
+    return generate_latest(registry)
+
+
+class Lines:
+    """Where log lines go: standard error, a moment later and many at a time."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def msg(self, line: bytes) -> None:
+        """Take a line without its end. Outside of an event loop it is written at once."""
+        self._waiting.append(line)
+        if self._timer is None:
+            try:
+                self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+            except RuntimeError:
+                self.flush()
+
+    debug = info = warning = error = exception = critical = msg
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._timer = None
+        lines, self._waiting = self._waiting, []
+        if lines:
+            sys.stderr.buffer.write(b"\n".join(lines) + b"\n")
+            sys.stderr.buffer.flush()
+
+
+def configure_log(config: Config) -> None:
+    """Set up structlog for this process: JSON lines, or text for people on a terminal."""
+    text = config.log.format == "text" or (config.log.format == "auto" and sys.stderr.isatty())
+    lines = Lines()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _as_text if text else _as_json,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log.level.upper())),
+        logger_factory=lambda *_: lines,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _as_json(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
+
+
+def _as_text(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
+    head = f"{event.pop('timestamp')} {event.pop('level'):7} {event.pop('event')}"
+    return " ".join([head, *(f"{name}={value}" for name, value in event.items())]).encode("utf-8", "replace")
 
 
 class Observer:
-    """A handler around a handler."""
+    """A handler around a handler. An exception that escapes the doors is a defect: it is logged
+    with its traceback, and the client gets a plain 500 with the id to ask for."""
 
     def __init__(self, handler: Handler, config: Config) -> None:
         self._handler = handler
         self._access = config.log.access
+        self._metrics = config.metrics.enabled
         self._prefix = os.urandom(5).hex().upper()
         self._count = itertools.count()
+        self._log = structlog.get_logger()
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram, Counter, Counter]] = {}
 
     async def __call__(self, request: Request) -> Response:
         request.id = f"{self._prefix}{next(self._count):06X}"
         begin = time.perf_counter()
-        response = await self._handler(request)
+        try:
+            response = await self._handler(request)
+        except Exception:
+            self._log.exception("failure", id=request.id, method=request.method, **request.note)
+            body = f"internal error; request {request.id}\n".encode()
+            response = Response(500, [(b"content-length", b"%d" % len(body))], body)
         response.headers.append((b"x-amz-request-id", request.id.encode()))
         response.headers.append((b"server", b"entrepot"))
-        if self._access:
-            self._tell(request, response, time.perf_counter() - begin)
+        if isinstance(response.body, bytes | bytearray | memoryview):
+            self._tell(request, response.status, begin, len(response.body))
+        else:
+            response.body = self._counted(response.body, request, response.status, begin)
         return response
 
-    def _tell(self, request: Request, response: Response, seconds: float) -> None:
-        note: dict[str, Any] = request.note
-        _log.info("request", id=request.id, method=request.method, status=response.status, seconds=seconds, **note)
+    async def _counted(
+        self, body: AsyncIterator[Buffer], request: Request, status: int, begin: float
+    ) -> AsyncIterator[Buffer]:
+        sent = 0
+        try:
+            async for data in body:
+                sent += len(data)
+                yield data
+        finally:
+            close: Callable[[], Awaitable[None]] | None = getattr(body, "aclose", None)
+            if close is not None:
+                await close()
+            self._tell(request, status, begin, sent)
+
+    def _tell(self, request: Request, status: int, begin: float, sent: int) -> None:
+        seconds = time.perf_counter() - begin
+        received = getattr(request.body, "received", 0)
+        note = request.note
+        operation = str(note.get("operation", "none"))
+        if self._metrics:
+            self._count_request(operation, status, seconds, received, sent)
+        if self._access:
+            line: dict[str, Any] = {
+                "id": request.id, "client": request.client, "method": request.method, "status": status,
+                "received": received, "sent": sent, "seconds": round(seconds, 6),
+            }  # fmt: skip
+            self._log.info("request", **line, **note)
+
+    def _count_request(self, operation: str, status: int, seconds: float, received: int, sent: int) -> None:
+        children = self._children.get((operation, status))
+        if children is None:
+            children = self._children[operation, status] = (
+                REQUESTS.labels(operation, str(status)), SECONDS.labels(operation), RECEIVED.labels(operation),
+                SENT.labels(operation),
+            )  # fmt: skip
+        requests, duration, received_bytes, sent_bytes = children
+        requests.inc()
+        duration.observe(seconds)
+        if received:
+            received_bytes.inc(received)
+        if sent:
+            sent_bytes.inc(sent)

@@ -133,20 +133,12 @@ def _text(raw: bytes) -> str:
 
 
 class Response:
-    """Status, header fields and a body that is bytes or an async iterator of bytes.
+    """Status, header fields and a body that is bytes or an async iterator of bytes. A streamed
+    body is closed, if it can be, when the client goes away."""
 
-    A streamed body has a ``size`` when it is known. ``close`` is called once, whatever happened
-    to the answer: sent, cut off by the client, or replaced by an error.
-    """
+    __slots__ = ("body", "headers", "status")
 
-    __slots__ = ("body", "close", "headers", "size", "status")
-
-    def __init__(
-        self, status: int, headers: list[tuple[bytes, bytes]] | None = None, body: Body = b"",
-        *, size: int | None = None, close: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]] | None = None, body: Body = b"") -> None:
         self.status = status
         self.headers = headers if headers is not None else []
         self.body = body
-        self.size = len(body) if isinstance(body, bytes | bytearray | memoryview) else size
-        self.close = close

@@ -27,6 +27,7 @@ def build(core: Core, settings: Settings, scrape: Callable[[], bytes]) -> Handle
     """The door as a handler; ``scrape`` renders the metrics of all processes."""
 
     async def answer(request: Request) -> Response:
+        request.note["door"] = "monitor"
         if request.method not in ("GET", "HEAD"):
             return _text(405, b"only GET and HEAD are allowed here\n")
         if request.path == b"/health":

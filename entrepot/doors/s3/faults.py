@@ -43,6 +43,10 @@ def _digest(error: errors.DigestMismatch) -> Refusal:
 
 
 def _too_large(error: errors.TooLarge) -> Refusal:
+    if error.what == "metadata":
+        return refuse("MetadataTooLarge", Size=str(error.size), MaxSizeAllowed=str(error.limit))
+    if error.what == "document":
+        return refuse("MaxMessageLengthExceeded", f"The body may have {error.limit} bytes.")
     return refuse("EntityTooLarge", str(error), ProposedSize=str(error.size), MaxSizeAllowed=str(error.limit))
 
 
@@ -78,8 +82,11 @@ def _marker(error: errors.DeleteMarkerFound) -> Refusal:
 
 
 def _later(error: errors.Unavailable) -> Refusal:
-    refusal = refuse("SlowDown", str(error))
-    refusal.headers = {**refusal.headers, "retry-after": str(error.retry_after)}
+    """Worth another try. S3 has no code for a full disk: like an engine that does not answer, it is a
+    service that is not there for now, while a bound of this process asks clients to slow down.
+    """
+    refusal = refuse("SlowDown" if isinstance(error, errors.Busy) else "ServiceUnavailable", str(error))
+    refusal.headers = {"retry-after": str(error.retry_after)}
     return refusal
 
 
@@ -108,6 +115,7 @@ TABLE: Final[dict[type[EntrepotError], Callable[[Any], Refusal]]] = {
     errors.PartMissing: _part,
     errors.PartOrder: _code("InvalidPartOrder"),
     errors.PartInvalid: _part,
+    errors.BodyStalled: _told("RequestTimeout"),
     errors.BodyIncomplete: _told("IncompleteBody"),
     errors.StoreFull: _later,
     errors.Busy: _later,

@@ -11,7 +11,17 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from entrepot.core import Core
-from entrepot.doors.s3 import bucket_operations, object_operations
+from entrepot.doors.s3 import (
+    acl_operations,
+    attribute_operations,
+    bucket_operations,
+    copy_operations,
+    delete_operations,
+    listing_operations,
+    multipart_operations,
+    object_operations,
+    setting_operations,
+)
 from entrepot.doors.s3.absent import absent
 from entrepot.doors.s3.calls import Call, check_key
 from entrepot.doors.s3.documents import error as error_document
@@ -26,23 +36,56 @@ Operation = Callable[[Call], Awaitable[Response]]
 
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
 
+COPY = "copy"
+"""An object that is written from another one, named in x-amz-copy-source."""
+
 SUBRESOURCES: Final = frozenset({
-    "accelerate", "acl", "analytics", "append", "attributes", "cors", "delete", "encryption",
+    "abac", "accelerate", "acl", "analytics", "annotation", "append", "attributes", "cors", "delete", "encryption",
     "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging",
+    "metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable",
     "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
     "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
-    "session", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website",
+    "select-type", "session", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website",
 })  # fmt: skip
 """Query parameters that name something else than the bucket's or object's own content."""
 
 OPERATIONS: Final[dict[tuple[str, str, str], tuple[str, Operation]]] = {
+    ("GET", SERVICE, ""): ("ListBuckets", bucket_operations.list_buckets),
     ("PUT", BUCKET, ""): ("CreateBucket", bucket_operations.create_bucket),
     ("HEAD", BUCKET, ""): ("HeadBucket", bucket_operations.head_bucket),
     ("DELETE", BUCKET, ""): ("DeleteBucket", bucket_operations.delete_bucket),
+    ("GET", BUCKET, "location"): ("GetBucketLocation", bucket_operations.get_bucket_location),
+    ("GET", BUCKET, "versioning"): ("GetBucketVersioning", bucket_operations.get_bucket_versioning),
+    ("PUT", BUCKET, "versioning"): ("PutBucketVersioning", bucket_operations.put_bucket_versioning),
+    ("GET", BUCKET, "acl"): ("GetBucketAcl", acl_operations.get_bucket_acl),
+    ("PUT", BUCKET, "acl"): ("PutBucketAcl", acl_operations.put_bucket_acl),
+    ("GET", BUCKET, "accelerate"): ("GetBucketAccelerateConfiguration", setting_operations.get_bucket_accelerate),
+    ("GET", BUCKET, "logging"): ("GetBucketLogging", setting_operations.get_bucket_logging),
+    ("GET", BUCKET, "notification"): (
+        "GetBucketNotificationConfiguration", setting_operations.get_bucket_notification,
+    ),
+    ("GET", BUCKET, "policyStatus"): ("GetBucketPolicyStatus", setting_operations.get_bucket_policy_status),
+    ("GET", BUCKET, "requestPayment"): ("GetBucketRequestPayment", setting_operations.get_bucket_request_payment),
+    ("GET", BUCKET, ""): ("ListObjects", listing_operations.list_objects),
+    ("GET", BUCKET, "list-type"): ("ListObjectsV2", listing_operations.list_objects_v2),
+    ("GET", BUCKET, "versions"): ("ListObjectVersions", listing_operations.list_object_versions),
+    ("POST", BUCKET, "delete"): ("DeleteObjects", delete_operations.delete_objects),
+    ("GET", OBJECT, "acl"): ("GetObjectAcl", acl_operations.get_object_acl),
+    ("PUT", OBJECT, "acl"): ("PutObjectAcl", acl_operations.put_object_acl),
+    ("GET", OBJECT, "tagging"): ("GetObjectTagging", setting_operations.get_object_tagging),
     ("PUT", OBJECT, ""): ("PutObject", object_operations.put_object),
     ("GET", OBJECT, ""): ("GetObject", object_operations.get_object),
     ("HEAD", OBJECT, ""): ("HeadObject", object_operations.head_object),
     ("DELETE", OBJECT, ""): ("DeleteObject", object_operations.delete_object),
+    ("PUT", COPY, ""): ("CopyObject", copy_operations.copy_object),
+    ("GET", OBJECT, "attributes"): ("GetObjectAttributes", attribute_operations.get_object_attributes),
+    ("POST", OBJECT, "uploads"): ("CreateMultipartUpload", multipart_operations.create_upload),
+    ("PUT", OBJECT, "uploadId"): ("UploadPart", multipart_operations.upload_part),
+    ("PUT", COPY, "uploadId"): ("UploadPartCopy", multipart_operations.copy_part),
+    ("POST", OBJECT, "uploadId"): ("CompleteMultipartUpload", multipart_operations.complete_upload),
+    ("DELETE", OBJECT, "uploadId"): ("AbortMultipartUpload", multipart_operations.abort_upload),
+    ("GET", OBJECT, "uploadId"): ("ListParts", multipart_operations.list_parts),
+    ("GET", BUCKET, "uploads"): ("ListMultipartUploads", multipart_operations.list_uploads),
 }
 
 
@@ -67,6 +110,7 @@ class Door:
         bucket, key = self._resource(request)
         name, operation = find_operation(request, bucket, key)
         note = request.note
+        note["door"] = "s3"
         note["operation"] = name
         if bucket:
             note["bucket"] = bucket
@@ -107,12 +151,14 @@ def _decoded(raw: bytes) -> str:
 
 
 def find_operation(request: Request, bucket: str, key: str) -> tuple[str, Operation]:
-    """The row of the table for a request. Raises Refusal when there is none."""
+    """The row of the table for a request. Raises Refusal for a query that is no text."""
     level = OBJECT if key else BUCKET if bucket else SERVICE
+    if key and request.method == "PUT" and request.headers.raw_get(b"x-amz-copy-source") is not None:
+        level = COPY
     sub = find_subresource(request.raw_query) if request.raw_query else ""
     found = OPERATIONS.get((request.method, level, sub))
     if found is None:
-        raise absent(request.method, level, sub)
+        return absent(request.method, level, sub)
     return found
 
 
