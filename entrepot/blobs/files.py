@@ -66,10 +66,6 @@ class Files:
         """At most ``size`` bytes; fewer when the file ends or the system feels like it."""
         return os.pread(fd, size, offset)
 
-    def will_read(self, fd: int, size: int) -> None:
-        """Have the first ``size`` bytes fetched all at once."""
-        os.posix_fadvise(fd, 0, size, os.POSIX_FADV_WILLNEED)
-
     def drop_cache(self, fd: int) -> None:
         """Let the system forget the bytes of the file that are on disk."""
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -30,7 +30,6 @@ LEFTOVER_AGE = 3600
 
 _TICK = 50_000_000  # ns; a file may change twice within one tick of the clock that stamps it
 _PAGE = 1024  # blobs at least in a page, but for the last
-_READ_AHEAD = 1 << 20  # bytes from which a file is asked for at once, not window by window
 
 
 class Stamp(NamedTuple):
@@ -225,8 +224,6 @@ class Shelves:
         """All bytes of the open file, or None after setting it aside as damaged."""
         status = self._files.fstat(fd)
         if modes.S_ISREG(status.st_mode) and status.st_size <= MAX_BLOB:
-            if status.st_size >= _READ_AHEAD:
-                self._files.will_read(fd, status.st_size)
             data = self._pull(fd, status.st_size, 0)
             if digest(data) == id:
                 quiet = time.time_ns() - status.st_ctime_ns > _TICK
