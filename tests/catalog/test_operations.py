@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.catalog.engines import Engine
+from tests.contracts.blobs import BlobsContract
 from tests.contracts.listing import ListingContract
 from tests.contracts.objects import ObjectsContract
+from tests.contracts.people import PeopleContract
+from tests.contracts.uploads import UploadsContract
 
 
-class Operations(ObjectsContract, ListingContract):
+class Operations(ObjectsContract, ListingContract, UploadsContract, BlobsContract, PeopleContract):
     pass
 
 

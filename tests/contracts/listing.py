@@ -92,6 +92,7 @@ async def read_pages(
         if not page.more:
             return entries
         assert len(found) == query.limit
+        assert (page.last, page.last_version) != (query.after, query.after_version)
         query = Query(
             query.bucket, query.prefix, query.delimiter, page.last, query.limit,
             page.last_version if versions else None,
