@@ -30,7 +30,8 @@ def keep_layout(version: int, parts: Sequence[Part]) -> Transaction[None]:
 
 def find_layout(version: int) -> Transaction[list[Part]]:
     """The parts of a version in order; none when it was not made of parts. They have neither etags
-    nor bytes of their own."""
+    nor bytes of their own.
+    """
     row: Row | None = yield one(_FIND, version=version)
     if row is None:
         return []

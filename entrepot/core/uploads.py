@@ -1,8 +1,8 @@
 """Uploads: transfers in parts. One state machine behind every door that knows such a thing.
 
-    (none) ── create ──► open ── complete ──► complete (remembered for the grace period)
-                          │  └── abort ──► (none)
-                          └── put_part, copy_part: any number, in any order, replacing one another
+(none) ── create ──► open ── complete ──► complete (remembered for the grace period)
+│  └── abort ──► (none)
+└── put_part, copy_part: any number, in any order, replacing one another
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from entrepot.catalog import uploads as rows
 from entrepot.catalog.database import Database
 from entrepot.catalog.objects import NewVersion
-from entrepot.catalog.uploads import MOST_PARTS, Outcome
-from entrepot.core import access
+from entrepot.catalog.uploads import MOST_PARTS
+from entrepot.catalog.uploads import Outcome as Outcome  # noqa: PLC0414 - what doors get from completing
 from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake
 from entrepot.core.objects import Objects, Source, stream
@@ -47,6 +47,7 @@ from entrepot.model import (
     Right,
     Span,
     Upload,
+    Version,
 )
 
 
@@ -84,6 +85,28 @@ class Place:
     bucket: str
     key: str
     upload_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadQuery:
+    """Which open uploads: those whose key begins with ``prefix``, behind ``after`` (a key and an
+    id; an empty id stands for every upload of that key). Keys that have ``delimiter`` behind the
+    prefix are told as one group.
+    """
+
+    prefix: str = ""
+    delimiter: str = ""
+    after: tuple[str, str] = ("", "")
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """``following`` is the ``after`` of the next page, None on the last one."""
+
+    uploads: Sequence[Upload]
+    prefixes: Sequence[str]
+    following: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +149,9 @@ class Uploads:
     async def copy_part(
         self, who: Principal, place: Place, number: int, source: Source, span: Span | None = None,
         limit: int = 1 << 62,
-    ) -> Part:
-        """Store a stretch of another version as a part. Blobs that are there are not written again.
+    ) -> tuple[Version, Part]:
+        """Store a stretch of another version as a part; returns that version too. Blobs that are there
+        are not written again.
 
         Raises what reading the source raises, RangeInvalid for a span that it does not have,
         TooLarge for more than ``limit`` bytes.
@@ -140,7 +164,8 @@ class Uploads:
             raise RangeInvalid(whole.end, f"{span.start}-{span.end - 1}")
         wanted = span or whole
         body = stream(await opened.read(wanted))
-        return await self.put_part(who, place, number, body, Intake(size=wanted.size, limit=limit))
+        part = await self.put_part(who, place, number, body, Intake(size=wanted.size, limit=limit))
+        return opened.version, part
 
     async def get(self, who: Principal, place: Place) -> Upload:
         """An open upload. Raises BucketMissing, Denied, UploadMissing."""
@@ -154,12 +179,16 @@ class Uploads:
         upload = await self.get(who, place)
         return upload, await self.database.scan(rows.list_parts(upload.id, after, limit))
 
-    async def list(
-        self, who: Principal, bucket: str, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000
-    ) -> list[Upload]:
-        """Open uploads by key, then id. Raises BucketMissing, Denied."""
+    async def list(self, who: Principal, bucket: str, query: UploadQuery) -> UploadPage:
+        """A page of open uploads by key, then id. Raises BucketMissing, Denied."""
         found = await self.buckets.get(who, bucket, Right.WRITE)
-        return await self.database.scan(rows.list_uploads(found.id, prefix, after, limit))
+        page = _Paging(query)
+        while page.wanted > 0:
+            asked = page.wanted
+            batch = await self.database.scan(rows.list_uploads(found.id, query.prefix, page.after, asked))
+            if page.add(batch) and len(batch) < asked:
+                break
+        return page.page()
 
     async def complete(self, who: Principal, place: Place, completion: Completion) -> Outcome:
         """Publish the parts named, in their order, as one version. Copies no byte, unless the parts
@@ -214,6 +243,57 @@ class Uploads:
         if upload.completed:
             raise UploadMissing(place.upload_id)
         return bucket, upload
+
+
+class _Paging:
+    """Gathers a page from stretches of the list, past every group at once."""
+
+    def __init__(self, query: UploadQuery) -> None:
+        self._query = query
+        self._uploads: list[Upload] = []
+        self._groups: list[str] = []
+        self._last = query.after
+        self._more = False
+        self.after = query.after
+
+    @property
+    def wanted(self) -> int:
+        """One more than fits, so as to know whether there is one."""
+        if self._more or not self._query.limit:
+            return 0
+        return self._query.limit + 1 - len(self._uploads) - len(self._groups)
+
+    def add(self, batch: Sequence[Upload]) -> bool:
+        """Take a stretch in; False when it was left at a group, and has to be asked for again."""
+        for upload in batch:
+            group = self._group(upload.key)
+            at = (upload.key, upload.upload_id) if group is None else (group, "")
+            if at == self._query.after:
+                self.after = _behind(at[0])
+                return False
+            if self.wanted == 1:
+                self._more = True
+                return True
+            self._last = self.after = at
+            if group is not None:
+                self._groups.append(group)
+                self.after = _behind(group)
+                return False
+            self._uploads.append(upload)
+        return True
+
+    def _group(self, key: str) -> str | None:
+        delimiter, skip = self._query.delimiter, len(self._query.prefix)
+        end = key.find(delimiter, skip) if delimiter else -1
+        return None if end < 0 else key[: end + len(delimiter)]
+
+    def page(self) -> UploadPage:
+        return UploadPage(self._uploads, self._groups, self._last if self._more else None)
+
+
+def _behind(group: str) -> tuple[str, str]:
+    """Where the keys that begin with a group have ended: no key is longer than what is added."""
+    return group + "\U0010ffff" * 256, ""
 
 
 def _check_place(upload: Upload, bucket: Bucket, place: Place) -> None:

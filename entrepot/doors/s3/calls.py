@@ -7,16 +7,17 @@ from typing import Final
 
 from entrepot.core import Core
 from entrepot.core.content import Intake
-from entrepot.core.objects import Put
 from entrepot.digests import digest_of
 from entrepot.doors.s3.checksums import Announced, decode_checksum, parse_announced, parse_content_md5
 from entrepot.doors.s3.chunked import Decoder, decoder_for, payload_mismatch
-from entrepot.doors.s3.refusal import refuse
+from entrepot.doors.s3.faults import refusal_of
+from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.doors.s3.signature import Payload, Verified
-from entrepot.errors import BodyIncomplete, TooLarge
-from entrepot.model import Buffer, Meta, Precondition, Principal
+from entrepot.errors import BodyIncomplete, DigestMismatch, TooLarge
+from entrepot.model import ALWAYS, NULL_VERSION, Buffer, Meta, Precondition, Principal
+from entrepot.wire.conditions import parse_conditions
 from entrepot.wire.headers import parse_user_metadata, text_of
-from entrepot.wire.http import Request
+from entrepot.wire.http import Headers, Request
 
 SINGLE_LIMIT: Final = 5 * 1024**3
 """Bytes of one PutObject or UploadPart."""
@@ -26,6 +27,8 @@ KEY_LIMIT: Final = 1024
 
 DEFAULT_CHECKSUM: Final = "crc64nvme"
 """Kept when the client announces none, as S3 does."""
+
+_CONDITIONAL: Final = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 
 _KEPT_HEADERS: Final = ("cache-control", "content-disposition", "content-language", "expires")
 
@@ -47,13 +50,36 @@ class Call:
         self.key = key
         self.region = region
 
-    def incoming(self, limit: int = SINGLE_LIMIT) -> Incoming:
-        """The body to be stored. Raises Refusal for framing that cannot be right."""
-        return Incoming(self.request, self.verified, limit)
+    def param(self, name: str) -> str | None:
+        """The first value of a query parameter. Raises the refusal InvalidURI when it is not UTF-8."""
+        if not self.request.raw_query:
+            return None
+        try:
+            return self.request.param(name)
+        except UnicodeDecodeError:
+            raise refuse("InvalidURI", f"The query is not UTF-8 once percent-decoded, at {name}.") from None
 
-    async def document(self, limit: int) -> bytes:
-        """A small body, whole: framing and digests checked. Raises TooLarge, Refusal, BodyIncomplete."""
-        incoming = self.incoming(limit)
+    def number(self, name: str, least: int, most: int) -> int | None:
+        """A number in the query, None when it is not there. Raises the refusal InvalidArgument."""
+        return parse_number(name, self.param(name), least, most)
+
+    def version_id(self) -> str | None:
+        """The version that the query names. Raises the refusal InvalidArgument for an empty name."""
+        found = self.param("versionId")
+        if found == "":
+            raise refuse("InvalidArgument", "A version id cannot be empty.", ArgumentName="versionId")
+        return found
+
+    def incoming(self, limit: int = SINGLE_LIMIT, *, announced: bool = True) -> Incoming:
+        """The body to be stored. Raises Refusal for framing that cannot be right."""
+        return Incoming(self.request, self.verified, limit, announced=announced)
+
+    async def document(self, limit: int, *, announced: bool = True) -> bytes:
+        """A small body, whole: framing and digests checked. Raises TooLarge, Refusal, BodyIncomplete.
+
+        Without ``announced`` the x-amz-checksum- headers are not about this body.
+        """
+        incoming = self.incoming(limit, announced=announced)
         found = bytearray()
         async for data in incoming.stream():
             found += data
@@ -70,14 +96,14 @@ class Incoming:
 
     __slots__ = ("_announced", "_decoder", "_md5", "_request", "_trailers", "_verified", "limit", "size")
 
-    def __init__(self, request: Request, verified: Verified | None, limit: int) -> None:
+    def __init__(self, request: Request, verified: Verified | None, limit: int, *, announced: bool = True) -> None:
         headers = request.headers
         self._request = request
         self._verified = verified
         self._decoder: Decoder | None = None
         if verified is None or verified.mode is not Payload.HASHED:
             self._decoder = decoder_for(verified, headers)
-        self._announced: Announced | None = parse_announced(headers)
+        self._announced: Announced | None = parse_announced(headers) if announced else None
         self._md5 = parse_content_md5(headers)
         self._trailers: Mapping[str, str] = {}
         self.limit = limit
@@ -102,10 +128,22 @@ class Incoming:
         """The digest that is kept with the object."""
         return DEFAULT_CHECKSUM if self._announced is None else self._announced.name
 
-    def intake(self, *, inline: bool = True, checksum: str = "") -> Intake:
+    @property
+    def announced(self) -> str | None:
+        """The checksum that the client announced, by name."""
+        return None if self._announced is None else self._announced.name
+
+    def intake(self) -> Intake:
         """The body as core takes it, with the digests that S3 wants."""
-        digests = {"md5", checksum or self.checksum, *self._expected_early()}
-        return Intake(self.size, self.limit, tuple(digests), self._expected, inline)
+        digests = {"md5", self.checksum, *self._expected_early()}
+        return Intake(self.size, self.limit, tuple(digests), self._expected)
+
+    def refusal(self, error: DigestMismatch) -> Refusal:
+        """S3's word for a body that is not what was announced, or not what was signed."""
+        signed = None if self._verified is None else self._verified.sha256
+        if error.algorithm == "sha256" and signed is not None:
+            return payload_mismatch(signed, error.computed)
+        return refusal_of(error)
 
     def _expected_early(self) -> dict[str, bytes]:
         expected: dict[str, bytes] = {}
@@ -164,11 +202,27 @@ def parse_meta(request: Request) -> Meta:
     return Meta("" if media_type is None else text_of(media_type), kept, parse_user_metadata(headers))
 
 
-def parse_put(call: Call, when: Precondition) -> tuple[AsyncIterator[Buffer], Put]:
-    """The body of a PutObject and what core has to know of it."""
-    incoming = call.incoming()
-    put = Put(parse_meta(call.request), incoming.intake(), (incoming.checksum,), when)
-    return incoming.stream(), put
+def parse_number(name: str, text: str | None, least: int, most: int) -> int | None:
+    """A number within bounds; None for no text. Raises the refusal InvalidArgument."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
+        return int(text)
+    raise refuse(
+        "InvalidArgument", f"{name} must be a number from {least} to {most}.", ArgumentName=name, ArgumentValue=text,
+    )
+
+
+def conditions(headers: Headers) -> Precondition:
+    """The preconditions of a request; the common case has none and costs next to nothing."""
+    if all(headers.raw_get(name) is None for name in _CONDITIONAL):
+        return ALWAYS
+    return parse_conditions(headers)
+
+
+def version_field(version_id: str) -> list[tuple[bytes, bytes]]:
+    """The version id, unless the version was written while the bucket kept none."""
+    return [] if version_id == NULL_VERSION else [(b"x-amz-version-id", version_id.encode())]
 
 
 def check_key(key: str) -> None:

@@ -1,0 +1,93 @@
+"""The operations of S3 that read another object: CopyObject, and the source of UploadPartCopy."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
+
+from entrepot.core.objects import Copy, Source
+from entrepot.doors.s3.answers import xml
+from entrepot.doors.s3.calls import Call, check_key, conditions, parse_meta, version_field
+from entrepot.doors.s3.checksums import parse_algorithm
+from entrepot.doors.s3.demands import check_demands
+from entrepot.doors.s3.documents import copy_object as copy_document
+from entrepot.doors.s3.refusal import refuse
+from entrepot.errors import DeleteMarkerFound
+from entrepot.model import NULL_VERSION, Version
+from entrepot.wire.conditions import parse_source_conditions
+from entrepot.wire.http import Headers, Response
+
+
+def parse_copy_source(headers: Headers) -> Source:
+    """``bucket/key``, percent-encoded, with or without a slash before and ``?versionId=`` behind.
+
+    Raises the refusals InvalidArgument and KeyTooLongError.
+    """
+    raw = headers.raw_get(b"x-amz-copy-source") or b""
+    path, mark, version = raw.rpartition(b"?versionId=")
+    if not mark:
+        path, version = raw, b""
+    bucket, _, key = path.removeprefix(b"/").partition(b"/")
+    if not bucket or not key or (mark and not version):
+        raise _source_invalid()
+    try:
+        names = [unquote_to_bytes(part).decode("utf-8") for part in (bucket, key, version)]
+    except UnicodeDecodeError:
+        raise _source_invalid() from None
+    check_key(names[1])
+    return Source(names[0], names[1], names[2] or None, parse_source_conditions(headers))
+
+
+def _source_invalid() -> Exception:
+    return refuse(
+        "InvalidArgument", "Write the copy source as bucket/key, percent-encoded, with ?versionId=ID behind for a version.",
+        ArgumentName="x-amz-copy-source",
+    )
+
+
+@contextlib.contextmanager
+def source_errors() -> Iterator[None]:
+    """A delete marker named as a source by its id is a request that cannot be right."""
+    try:
+        yield
+    except DeleteMarkerFound as error:
+        if error.current:
+            raise
+        raise refuse("InvalidRequest", "The copy source is a delete marker: it has nothing to copy.") from error
+
+
+async def copy_object(call: Call) -> Response:
+    """S3 CopyObject."""
+    headers = call.request.headers
+    check_demands(headers)
+    source = parse_copy_source(headers)
+    replacing = _directive(headers, "x-amz-metadata-directive")
+    _directive(headers, "x-amz-tagging-directive")
+    if not replacing and source.version_id is None and (source.bucket, source.key) == (call.bucket, call.key) \
+            and "x-amz-storage-class" not in headers:
+        raise refuse("InvalidRequest", "A copy of an object onto itself must change its metadata.")
+    algorithm = headers.get("x-amz-checksum-algorithm")
+    copy = Copy(
+        source, parse_meta(call.request) if replacing else None,
+        () if algorithm is None else (parse_algorithm(algorithm),), conditions(headers),
+    )  # fmt: skip
+    with source_errors():
+        old, version = await call.core.objects.copy(call.who, call.bucket, call.key, copy)
+    body = copy_document(version.etag, version.created_at, version.checksums)
+    return xml(body, [*version_field(version.version_id), *source_fields(old)])
+
+
+def source_fields(version: Version) -> list[tuple[bytes, bytes]]:
+    """The version that was copied from, where there are versions."""
+    if version.version_id == NULL_VERSION:
+        return []
+    return [(b"x-amz-copy-source-version-id", version.version_id.encode())]
+
+
+def _directive(headers: Headers, name: str) -> bool:
+    """Whether a directive says REPLACE; COPY when there is none."""
+    word = headers.get(name, "COPY")
+    if word not in ("COPY", "REPLACE"):
+        raise refuse("InvalidArgument", f"{name} must be COPY or REPLACE.", ArgumentName=name)
+    return word == "REPLACE"

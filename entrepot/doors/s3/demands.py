@@ -1,0 +1,58 @@
+"""What the headers of a write demand beyond bytes and metadata, and are refused where it is not here.
+
+To pass such a header over would be to say that an object is encrypted, locked or public when it is
+not. Sources: the request headers of PutObject, CopyObject and CreateMultipartUpload.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from entrepot.doors.s3.refusal import refuse
+from entrepot.wire.http import Headers
+
+_ABSENT: Final = frozenset({
+    b"x-amz-grant-full-control", b"x-amz-grant-read", b"x-amz-grant-read-acp", b"x-amz-grant-write",
+    b"x-amz-grant-write-acp", b"x-amz-object-lock-legal-hold", b"x-amz-object-lock-mode",
+    b"x-amz-object-lock-retain-until-date", b"x-amz-server-side-encryption",
+    b"x-amz-server-side-encryption-aws-kms-key-id", b"x-amz-server-side-encryption-bucket-key-enabled",
+    b"x-amz-server-side-encryption-context", b"x-amz-server-side-encryption-customer-algorithm",
+    b"x-amz-server-side-encryption-customer-key", b"x-amz-server-side-encryption-customer-key-md5",
+    b"x-amz-copy-source-server-side-encryption-customer-algorithm",
+    b"x-amz-copy-source-server-side-encryption-customer-key",
+    b"x-amz-copy-source-server-side-encryption-customer-key-md5",
+    b"x-amz-tagging", b"x-amz-website-redirect-location", b"x-amz-write-offset-bytes",
+})  # fmt: skip
+
+_PRIVATE: Final = frozenset({b"private", b"bucket-owner-read", b"bucket-owner-full-control"})
+"""Canned lists that say no more than what holds for every object here."""
+
+_SHARED: Final = frozenset({
+    b"public-read", b"public-read-write", b"authenticated-read", b"aws-exec-read", b"log-delivery-write",
+})  # fmt: skip
+
+
+def check_demands(headers: Headers) -> None:
+    """Raises the refusals NotImplemented, InvalidArgument and InvalidStorageClass."""
+    for name, value in headers.raw:
+        if not name.startswith(b"x-amz-"):
+            continue
+        if name in _ABSENT:
+            raise refuse("NotImplemented", f"The header {name.decode()} is not implemented here.")
+        if name == b"x-amz-acl":
+            _check_acl(value)
+        elif name == b"x-amz-storage-class" and value != b"STANDARD":
+            raise refuse("InvalidStorageClass", "The only storage class here is STANDARD.")
+
+
+def _check_acl(value: bytes) -> None:
+    if value in _SHARED:
+        raise refuse("NotImplemented", f"The ACL {value.decode()} is not implemented here: objects are private.")
+    if value not in _PRIVATE:
+        raise refuse("InvalidArgument", "This is not a canned ACL.", ArgumentName="x-amz-acl")
+
+
+def check_unencrypted(headers: Headers) -> None:
+    """Refuse to read with a key of the client's (SSE-C): nothing here is encrypted under one."""
+    if headers.raw_get(b"x-amz-server-side-encryption-customer-algorithm") is not None:
+        raise refuse("InvalidRequest", "The object is not encrypted with a key of the client.")

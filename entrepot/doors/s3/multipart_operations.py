@@ -1,0 +1,169 @@
+"""The operations of S3 on multipart uploads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from entrepot.core.uploads import Claimed, Completion, Outcome, Place, UploadQuery
+from entrepot.doors.s3 import documents, documents_list
+from entrepot.doors.s3.answers import xml
+from entrepot.doors.s3.calls import DEFAULT_CHECKSUM, SINGLE_LIMIT, Call, conditions, parse_meta, version_field
+from entrepot.doors.s3.checksums import (
+    WORDS,
+    checksum_fields,
+    parse_completion,
+    parse_upload_checksum,
+    type_word,
+)
+from entrepot.doors.s3.copy_operations import parse_copy_source, source_errors, source_fields
+from entrepot.doors.s3.demands import check_demands, check_unencrypted
+from entrepot.doors.s3.documents import Owner
+from entrepot.doors.s3.documents_in import COMPLETE_BYTES, parse_complete
+from entrepot.doors.s3.paging import parse_encoding, parse_limit
+from entrepot.doors.s3.refusal import refuse
+from entrepot.errors import ArgumentInvalid, DigestMismatch
+from entrepot.model import NO_CHECKSUMS, Span
+from entrepot.wire.conditions import quote_etag
+from entrepot.wire.http import Response
+from entrepot.wire.ranges import parse_copy_range
+
+LEAST_PART: Final = 5 * 1024**2
+"""Bytes of every part but the last."""
+
+MOST_PARTS: Final = 10_000
+
+PAGE: Final = 1000
+"""Entries of a page at most."""
+
+OBJECT_LIMIT: Final = 5 * 1024**4
+"""Bytes of an object."""
+
+
+def place_of(call: Call) -> Place:
+    """The upload that a request names."""
+    return Place(call.bucket, call.key, call.param("uploadId") or "")
+
+
+def part_number(call: Call) -> int:
+    """The number of the part to write. Raises the refusal InvalidArgument."""
+    number = call.number("partNumber", 1, MOST_PARTS)
+    if number is None:
+        raise refuse("InvalidArgument", "The request needs a partNumber.", ArgumentName="partNumber")
+    return number
+
+
+async def create_upload(call: Call) -> Response:
+    """S3 CreateMultipartUpload."""
+    headers = call.request.headers
+    check_demands(headers)
+    algorithm, composite = parse_upload_checksum(headers)
+    upload = await call.core.uploads.create(
+        call.who, call.bucket, call.key, parse_meta(call.request),
+        algorithm=algorithm or DEFAULT_CHECKSUM, composite=composite,
+    )  # fmt: skip
+    fields = []
+    if algorithm:
+        fields = [
+            (b"x-amz-checksum-algorithm", WORDS[algorithm].encode()),
+            (b"x-amz-checksum-type", type_word(composite=composite).encode()),
+        ]
+    return xml(documents.create_upload(call.bucket, call.key, upload.upload_id), fields)
+
+
+async def upload_part(call: Call) -> Response:
+    """S3 UploadPart."""
+    check_demands(call.request.headers)
+    number = part_number(call)
+    incoming = call.incoming()
+    keep = () if incoming.announced is None else (incoming.announced,)
+    try:
+        part = await call.core.uploads.put_part(
+            call.who, place_of(call), number, incoming.stream(), incoming.intake(), keep
+        )
+    except DigestMismatch as error:
+        raise incoming.refusal(error) from error
+    fields = [field for field in checksum_fields(part.checksums) if field[0] != b"x-amz-checksum-type"]
+    return Response(200, [(b"etag", quote_etag(part.etag)), (b"content-length", b"0"), *fields])
+
+
+async def copy_part(call: Call) -> Response:
+    """S3 UploadPartCopy."""
+    headers = call.request.headers
+    check_demands(headers)
+    number = part_number(call)
+    source = parse_copy_source(headers)
+    asked = headers.get("x-amz-copy-source-range")
+    span: Span | None = None if asked is None else parse_copy_range(asked, OBJECT_LIMIT)
+    with source_errors():
+        old, part = await call.core.uploads.copy_part(call.who, place_of(call), number, source, span, SINGLE_LIMIT)
+    return xml(
+        documents.copy_part(part.etag, part.created_at, part.checksums), source_fields(old)
+    )
+
+
+async def complete_upload(call: Call) -> Response:
+    """S3 CompleteMultipartUpload."""
+    headers = call.request.headers
+    check_unencrypted(headers)
+    said = parse_completion(headers)
+    named = parse_complete(await call.document(COMPLETE_BYTES, announced=False))
+    if said.parts is not None and said.parts != len(named):
+        raise refuse("BadDigest", f"The checksum is said to be of {said.parts} parts; {len(named)} are named.")
+    completion = Completion(
+        [Claimed(part.number, part.etag, part.checksums) for part in named], conditions(headers),
+        least_part=LEAST_PART, limit=OBJECT_LIMIT, size=said.size,
+        checksums={said.checksum.name: said.checksum.value} if said.checksum and said.checksum.value else None,
+        composite=True if said.parts is not None and said.composite is None else said.composite,
+    )  # fmt: skip
+    try:
+        outcome = await call.core.uploads.complete(call.who, place_of(call), completion)
+    except ArgumentInvalid as error:
+        raise refuse("InvalidRequest", f"The upload cannot be completed so: {error}.") from error
+    return _completed(call, outcome)
+
+
+def _completed(call: Call, outcome: Outcome) -> Response:
+    host = call.request.headers.get("host") or ""
+    location = f"{call.request.scheme}://{host}{call.request.raw_path.decode('latin-1')}"
+    checksums = NO_CHECKSUMS if outcome.version is None else outcome.version.checksums
+    body = documents.complete_upload(location, call.bucket, call.key, outcome.etag, checksums)
+    return xml(body, version_field(outcome.version_id))
+
+
+async def abort_upload(call: Call) -> Response:
+    """S3 AbortMultipartUpload."""
+    await call.core.uploads.abort(call.who, place_of(call))
+    return Response(204)
+
+
+async def list_parts(call: Call) -> Response:
+    """S3 ListParts."""
+    limit = parse_limit(call.param("max-parts"), "max-parts", most=PAGE, default=PAGE)
+    marker = call.number("part-number-marker", 0, (1 << 31) - 1) or 0
+    upload, parts = await call.core.uploads.list_parts(call.who, place_of(call), marker, limit + 1)
+    more = 0 < limit < len(parts)
+    page = documents_list.PartPage(parts[:limit], marker, parts[limit - 1].number if more else None, limit)
+    owners = await _owners(call, {upload.owner})
+    return xml(documents_list.list_parts(upload, call.bucket, page, owners[upload.owner]))
+
+
+async def list_uploads(call: Call) -> Response:
+    """S3 ListMultipartUploads."""
+    limit = parse_limit(call.param("max-uploads"), "max-uploads", most=PAGE, default=PAGE)
+    key_marker = call.param("key-marker") or ""
+    # S3 passes over an upload-id-marker that has no key-marker beside it.
+    upload_marker = (call.param("upload-id-marker") or "") if key_marker else ""
+    prefix, delimiter = call.param("prefix") or "", call.param("delimiter") or None
+    query = UploadQuery(prefix, delimiter or "", (key_marker, upload_marker), limit)
+    found = await call.core.uploads.list(call.who, call.bucket, query)
+    next_key, next_upload = found.following or (None, None)
+    page = documents_list.UploadListing(
+        call.bucket, found.uploads, found.prefixes, prefix, delimiter, key_marker, upload_marker,
+        next_key, next_upload, limit, url=parse_encoding(call.param("encoding-type")),
+    )  # fmt: skip
+    owners = await _owners(call, {upload.owner for upload in found.uploads})
+    return xml(documents_list.list_uploads(page, owners.__getitem__))
+
+
+async def _owners(call: Call, accounts: set[str]) -> dict[str, Owner]:
+    return {account: Owner(account, await call.core.keys.display_name(account)) for account in accounts}
