@@ -265,21 +265,24 @@ class _Taking:
             full.close()
             raise
         start = len(self._tasks) * self._content.blob_size
-        self._tasks.append(asyncio.create_task(self._keep(full, start)))
-        for task in self._tasks:
-            if task.done():
-                task.result()
+        task = asyncio.create_task(self._keep(full, start))
+        # Not in the task itself: one that is cancelled before its first step never gets to a finally.
+        task.add_done_callback(lambda _: self._end(full))
+        self._tasks.append(task)
+        for each in self._tasks:
+            if each.done():
+                each.result()
+
+    def _end(self, full: Gathering) -> None:
+        full.close()
+        self._slots.release()
 
     async def _keep(self, full: Gathering, start: int) -> Piece:
-        try:
-            data = full.whole()
-            async with self._order:  # asyncio's lock is fair: blobs are hashed in the order they came
-                name = await self._content.in_thread(self._hash, data)
-            await self._content.keep(self._store, data, name)
-            return Piece(start, len(data), name)
-        finally:
-            full.close()
-            self._slots.release()
+        data = full.whole()
+        async with self._order:  # asyncio's lock is fair: blobs are hashed in the order they came
+            name = await self._content.in_thread(self._hash, data)
+        await self._content.keep(self._store, data, name)
+        return Piece(start, len(data), name)
 
     def _hash(self, data: Buffer) -> BlobId:
         for _, each in self._digests:

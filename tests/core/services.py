@@ -1,0 +1,67 @@
+"""The services over a catalog and a store in memory, with blobs small enough to have many."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from entrepot.blobs.memory import MemoryStore
+from entrepot.catalog.sqlite import SQLite
+from entrepot.core.budget import Budget
+from entrepot.core.buckets import Buckets
+from entrepot.core.content import Content
+from entrepot.core.objects import Objects
+from entrepot.core.uploads import Uploads
+from entrepot.model import Buffer, Principal
+
+ROOT = Principal("root", "ROOTKEY", root=True)
+STORE = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    database: SQLite
+    store: MemoryStore
+    content: Content
+    buckets: Buckets
+    objects: Objects
+    uploads: Uploads
+
+
+@asynccontextmanager
+async def open_services(
+    *, blob_size: int = 8, inline_limit: int = 4, store: MemoryStore | None = None, clock: Callable[[], int] | None = None
+) -> AsyncIterator[Services]:
+    ticks = itertools.count(1_000_000)
+    now = clock or (lambda: next(ticks))
+    database = await SQLite.open(None)
+    kept = store or MemoryStore(STORE)
+    content = Content(database, {STORE: kept}, Budget(1 << 30, None), now, blob_size=blob_size, inline_limit=inline_limit)
+    buckets = Buckets(database, frozenset({STORE}), STORE, now)
+    objects = Objects(database, content, now)
+    try:
+        yield Services(database, kept, content, buckets, objects, Uploads(database, content, buckets, objects, now))
+    finally:
+        content.close()
+        await database.close()
+
+
+async def pieces(parts: Sequence[Buffer]) -> AsyncIterator[Buffer]:
+    """A body that arrives in these pieces."""
+    for part in parts:
+        yield part
+
+
+async def joined(body: Buffer | AsyncIterator[Buffer]) -> bytes:
+    """All of what a read gave."""
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    return b"".join([bytes(part) async for part in body])
+
+
+def cut(data: bytes, at: Sequence[int]) -> list[bytes]:
+    """Data cut at these places, in any order and number; empty pieces are left in."""
+    places = sorted(min(place, len(data)) for place in at)
+    return [data[start:end] for start, end in itertools.pairwise([0, *places, len(data)])]
