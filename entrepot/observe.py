@@ -26,6 +26,9 @@ from entrepot.wire.http import Buffer, Handler, Request, Response
 FLUSH_SECONDS: Final = 0.1
 """How long a line of the log may wait for others."""
 
+COUNT_SECONDS: Final = 0.5
+"""How long a request may wait to be counted where other processes see it."""
+
 REQUESTS: Final = Counter("entrepot_requests", "Requests answered", ("operation", "status"))
 SECONDS: Final = Histogram(
     "entrepot_request_seconds", "Time until an answer was ready or its stream ended", ("operation",),
@@ -110,7 +113,8 @@ class Observer:
         self._prefix = os.urandom(5).hex().upper()
         self._count = itertools.count()
         self._log = structlog.get_logger()
-        self._children: dict[tuple[str, int], tuple[Counter, Histogram, Counter, Counter]] = {}
+        self._sums: dict[tuple[str, int], _Sums] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, request: Request) -> Response:
         request.id = f"{self._prefix}{next(self._count):06X}"
@@ -149,7 +153,7 @@ class Observer:
         note = request.note
         operation = str(note.get("operation", "none"))
         if self._metrics:
-            self._count_request(operation, status, seconds, received, sent)
+            self._count_request((operation, status), seconds, received, sent)
         if self._access:
             line: dict[str, Any] = {
                 "id": request.id, "client": request.client, "method": request.method, "status": status,
@@ -157,17 +161,35 @@ class Observer:
             }  # fmt: skip
             self._log.info("request", **line, **note)
 
-    def _count_request(self, operation: str, status: int, seconds: float, received: int, sent: int) -> None:
-        children = self._children.get((operation, status))
-        if children is None:
-            children = self._children[operation, status] = (
-                REQUESTS.labels(operation, str(status)), SECONDS.labels(operation), RECEIVED.labels(operation),
-                SENT.labels(operation),
-            )  # fmt: skip
-        requests, duration, received_bytes, sent_bytes = children
-        requests.inc()
-        duration.observe(seconds)
-        if received:
-            received_bytes.inc(received)
-        if sent:
-            sent_bytes.inc(sent)
+    def _count_request(self, key: tuple[str, int], seconds: float, received: int, sent: int) -> None:
+        """Note a request; the counters, which other processes read, are moved on a little later."""
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = _Sums()
+        sums.seconds.append(seconds)
+        sums.received += received
+        sums.sent += sent
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COUNT_SECONDS, self._move_counters)
+
+    def _move_counters(self) -> None:
+        self._timer = None
+        noted, self._sums = self._sums, {}
+        for (operation, status), sums in noted.items():
+            REQUESTS.labels(operation, str(status)).inc(len(sums.seconds))
+            RECEIVED.labels(operation).inc(sums.received)
+            SENT.labels(operation).inc(sums.sent)
+            observe = SECONDS.labels(operation).observe
+            for seconds in sums.seconds:
+                observe(seconds)
+
+
+class _Sums:
+    """What came of the requests of one operation and status since the counters last moved."""
+
+    __slots__ = ("received", "seconds", "sent")
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.received = 0
+        self.sent = 0

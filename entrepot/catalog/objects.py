@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from entrepot.catalog.blobs import place, release
 from entrepot.catalog.buckets import BUCKET_SPACE
@@ -61,7 +61,10 @@ _NEWEST: Final = Sql(
     f"SELECT {VERSION_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.key = :key AND v.live = 0 "
     "ORDER BY v.id DESC LIMIT 1"
 )
-_STATE: Final = Sql("SELECT versioning, store FROM buckets WHERE id = :id")
+_HELD: Final = Sql(
+    f"SELECT b.versioning, b.store, {VERSION_COLUMNS} FROM buckets b "
+    "LEFT JOIN versions v ON v.bucket = b.id AND v.key = :key AND v.live = 1 WHERE b.id = :bucket"
+)
 _INSERT: Final = Sql(
     "INSERT INTO versions (bucket, key, version_id, live, marker, size, etag, hash, inline_id, blob, manifest, "
     "media_type, headers, metadata, checksums, parts, owner, created_at) "
@@ -126,17 +129,26 @@ def find_newest(bucket: int, key: str) -> Transaction[Version | None]:
     return None if row is None else version_from(row)
 
 
-def hold(bucket: int, name: str, key: str) -> Transaction[tuple[Versioning, str]]:
+class Held(NamedTuple):
+    """What a writer knows of the key it changes: of the bucket, and the live version if any."""
+
+    versioning: Versioning
+    store: str
+    live: Version | None
+
+
+def hold(bucket: int, name: str, key: str) -> Transaction[Held]:
     """Begin to change a key: nobody else changes it, or drops its bucket, until the write ends.
 
-    Returns the bucket's versioning and store. Raises BucketMissing.
+    Raises BucketMissing.
     """
+    raw = key.encode()
     yield lock(BUCKET_SPACE, name.encode(), shared=True)
-    yield lock(OBJECT_SPACE, b"%d/%s" % (bucket, key.encode()))
-    row: Row | None = yield one(_STATE, id=bucket)
+    yield lock(OBJECT_SPACE, b"%d/%s" % (bucket, raw))
+    row: Row | None = yield one(_HELD, bucket=bucket, key=raw)
     if row is None:
         raise BucketMissing(name)
-    return Versioning(row[0]), row[1]
+    return Held(Versioning(row[0]), row[1], None if row[2] is None else version_from(row[2:]))
 
 
 def insert_version(new: NewVersion, now: int, when: Precondition = ALWAYS) -> Transaction[Version]:
@@ -145,22 +157,18 @@ def insert_version(new: NewVersion, now: int, when: Precondition = ALWAYS) -> Tr
     Raises BucketMissing, PreconditionFailed, ObjectMissing (see Precondition.check_write),
     Superseded (see ``blobs.place``).
     """
-    versioning, store = yield from hold(new.bucket, new.bucket_name, new.key)
-    key = new.key.encode()
-    row: Row | None = yield one(_LIVE, bucket=new.bucket, key=key)
-    live = None if row is None else version_from(row)
+    versioning, store, live = yield from hold(new.bucket, new.bucket_name, new.key)
     if when is not ALWAYS:
         when.check_write(live, new.key)
     yield from _make_room(new.bucket, new.key, live, versioning, now)
     place_ = yield from place(store, new.bytes, now)
     version_id = new.version_id if versioning is Versioning.ON else NULL_VERSION
-    row = yield one(
-        _INSERT, bucket=new.bucket, key=key, version_id=version_id, live=1, marker=0, size=place_.size,
+    row: Row = yield one(
+        _INSERT, bucket=new.bucket, key=new.key.encode(), version_id=version_id, live=1, marker=0, size=place_.size,
         etag=new.etag, hash=place_.hash, inline_id=place_.inline, blob=place_.blob, manifest=place_.manifest,
         **meta_values(new.meta), checksums=pack_checksums(new.checksums), parts=len(new.parts), owner=new.owner,
         now=now,
     )  # fmt: skip
-    assert row is not None
     if new.parts:
         yield from keep_layout(row[0], new.parts)
     return Version(
@@ -200,9 +208,7 @@ def delete_object(
 
     Deleting what is not there is no error. Raises BucketMissing, PreconditionFailed.
     """
-    versioning, _ = yield from hold(bucket, name, key)
-    row: Row | None = yield one(_LIVE, bucket=bucket, key=key.encode())
-    live = None if row is None else version_from(row)
+    versioning, _, live = yield from hold(bucket, name, key)
     when.check_delete(live)
     yield from _make_room(bucket, key, live, versioning, now)
     if versioning is Versioning.OFF:

@@ -99,7 +99,7 @@ class Opened:
             return await self._content.read(self.bucket.store, version.bytes, span or Span(0, version.size))
         except BlobMissing:
             same = await self._database.read(rows.find_version(self.bucket.id, version.key, version.version_id))
-            if same is None or same.id != version.id:
+            if same is None or (same.id, same.created_at) != (version.id, version.created_at):
                 raise Busy("the object was replaced while it was being read") from None
             raise
 

@@ -59,9 +59,10 @@ CREATE TABLE pieces (
 
 -- A row is either the current version of its key with bytes (live = 1) or history: an older
 -- version, or a delete marker. A key whose newest row is a marker has no live row. Within a key a
--- higher id is newer.
+-- higher id is newer. (An id may serve again once the highest row is gone, which keeps that true
+-- and spares each write a page of sqlite_sequence.)
 CREATE TABLE versions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     bucket INTEGER NOT NULL,
     key BLOB NOT NULL,
     version_id TEXT NOT NULL,
