@@ -47,7 +47,8 @@ _PIECES: Final = Sql(
     "ORDER BY start LIMIT :limit"
 )
 _RELEASE: Final = Sql("UPDATE manifests SET released_at = :now WHERE id = :id")
-_RENEW_INLINE: Final = Sql("UPDATE inline_blobs SET seen_at = :now WHERE id = :id")
+# The id alone would do, were it not given to another blob once the last one has been collected.
+_RENEW_INLINE: Final = Sql("UPDATE inline_blobs SET seen_at = :now WHERE id = :id AND digest = :digest")
 
 
 def find_inline(id: int) -> Transaction[bytes | None]:
@@ -87,7 +88,7 @@ def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
     if bytes_.blob is not None:
         yield from _renew(store, bytes_.blob, now)
     elif bytes_.inline is not None:
-        if not (yield run(_RENEW_INLINE, id=bytes_.inline, now=now)):
+        if not (yield run(_RENEW_INLINE, id=bytes_.inline, digest=bytes_.hash, now=now)):
             raise Superseded(f"inline blob {bytes_.inline}")
     elif bytes_.manifest is not None:
         if not (yield run(_RELEASE, id=bytes_.manifest, now=now)):

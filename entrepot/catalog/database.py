@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 Value = bytes | str | int | None
@@ -117,6 +118,12 @@ class Database(Protocol):
 
         An exception raised by the operation undoes what it did and nothing else. When the caller
         is cancelled the change may have been made or not. Raises StoreFull, Busy, Unavailable.
+        """
+        ...
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold a name against everybody else on this catalog, other processes too, for as long as
+        the context lasts; it falls with the process. Raises Busy at once when somebody holds it.
         """
         ...
 

@@ -19,7 +19,9 @@ Promises: ``synchronous_commit`` is pinned on every connection to what the opera
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Self, cast
 
@@ -132,6 +134,17 @@ class PostgreSQL:
         lane = self._long if heavy else self._writers
         return await lane.run("; ".join(begin), operation, step)
 
+    @contextlib.asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        async with self._long.session() as connection:
+            number = _number(b"alone/" + name.encode())
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", number):
+                raise Busy(f"another {name} is running on this catalog")
+            try:
+                yield
+            finally:
+                await connection.execute("SELECT pg_advisory_unlock($1)", number)
+
     async def check(self) -> None:
         await self.read(_ping())
 
@@ -193,6 +206,15 @@ class _Lane:
             self._active -= 1
             if not self._active:
                 self._idle.set()
+
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncIterator[_Pooled]:
+        """A connection of one's own; what it holds in the server is given back by the caller."""
+        connection = await self._acquire()
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection, timeout=_GRACE_SECONDS)
 
     async def _acquire(self) -> _Pooled:
         try:
@@ -257,9 +279,12 @@ def _lock_text(statement: Statement) -> str:
     slower, never wrong.
     """
     name = b"%d/%b" % (cast("int", statement.params["space"]), cast("bytes", statement.params["name"]))
-    digest = hashlib.blake2b(name, digest_size=8).digest()
     shared = "_shared" if statement.params["shared"] else ""
-    return f"SELECT pg_advisory_xact_lock{shared}({int.from_bytes(digest, 'big', signed=True)})"
+    return f"SELECT pg_advisory_xact_lock{shared}({_number(name)})"
+
+
+def _number(name: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big", signed=True)
 
 
 def _ping() -> Transaction[None]:

@@ -29,7 +29,7 @@ import functools
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -39,7 +39,7 @@ import apsw
 from entrepot.catalog.checkpoint import Checkpointer
 from entrepot.catalog.database import T, Transaction, Want
 from entrepot.catalog.schema import migrate_sqlite
-from entrepot.catalog.turnstile import Turnstile
+from entrepot.catalog.turnstile import Turnstile, held, held_here
 from entrepot.errors import StoreFull, Superseded, Unavailable
 
 BATCH: Final = 256
@@ -70,7 +70,9 @@ class SQLite:
 
     def __init__(self, path: Path | None, *, vfs: str | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._path = path
         self._memory = path is None
+        self._held: set[str] = set()
         self._pending: deque[_Write] = deque()
         self._cycling = False
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -183,18 +185,21 @@ class SQLite:
     def _execute(self, batch: list[_Write]) -> Exception | None:
         """Run a batch in one transaction, left open; the error that undid all of it, or None."""
         execute = self._writer.execute
+        several = len(batch) > 1  # one alone needs no savepoint: the transaction is its own
         try:
             execute("BEGIN IMMEDIATE")
             for write in batch:
-                execute("SAVEPOINT operation")
+                if several:
+                    execute("SAVEPOINT operation")
                 try:
                     write.result = drive(self._writer, write.operation)
                 except Exception as error:  # whatever it is, it is the caller's to hear
-                    if self._writer.get_autocommit():  # a full disk rolls back everything at once
+                    if not several or self._writer.get_autocommit():  # a full disk rolls back everything
                         raise
                     execute("ROLLBACK TO operation")
                     write.error = translate(error) if isinstance(error, apsw.Error) else error
-                execute("RELEASE operation")
+                if several:
+                    execute("RELEASE operation")
         except Exception as error:  # as above, for every caller of the batch
             self._roll_back()
             return translate(error) if isinstance(error, apsw.Error) else error
@@ -251,6 +256,15 @@ class SQLite:
             job()
 
     # -- the rest
+
+    @contextlib.asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        if self._path is None:
+            with held_here(self._held, name):
+                yield
+        else:
+            with held(self._path, name):
+                yield
 
     async def check(self) -> None:
         try:

@@ -1,10 +1,14 @@
-"""A fair lock between processes on one host, held by file locks."""
+"""Locks between processes on one host, held by file locks: a fair one, and named ones."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from entrepot.errors import Busy
 
 
 class Turnstile:
@@ -48,3 +52,33 @@ class Turnstile:
     def close(self) -> None:
         os.close(self._next)
         os.close(self._turn)
+
+
+@contextlib.contextmanager
+def held(path: Path, name: str) -> Iterator[None]:
+    """Hold a name beside the file at ``path``. Raises Busy."""
+    fd = os.open(path.with_name(f"{path.name}.{name}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _taken(name) from None
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def held_here(names: set[str], name: str) -> Iterator[None]:
+    """Hold a name among those of this process. Raises Busy."""
+    if name in names:
+        raise _taken(name)
+    names.add(name)
+    try:
+        yield
+    finally:
+        names.remove(name)
+
+
+def _taken(name: str) -> Busy:
+    return Busy(f"another {name} is running on this catalog")

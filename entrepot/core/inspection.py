@@ -1,0 +1,138 @@
+"""The check: the catalog against itself, and the stores against the catalog."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from entrepot.blobs.store import BlobStore, digest
+from entrepot.catalog import inspection as rows
+from entrepot.catalog.blobs import damage_inline
+from entrepot.catalog.database import Database
+from entrepot.catalog.upkeep import list_placed
+from entrepot.errors import BlobCorrupt, BlobMissing
+from entrepot.model import BlobId
+
+LISTED: Final = 1_000
+"""Blobs of a store compared with the catalog at a time."""
+
+READ_AT_ONCE: Final = 4
+"""Blobs verified at the same time."""
+
+INLINE_AT_ONCE: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it must be: ``what`` it concerns, ``hint`` what is wrong with it and
+    what to do. ``kind`` is one of
+
+    * ``structure``: the catalog contradicts itself;
+    * ``missing``: a version or part cannot be read, its bytes are not in their store;
+    * ``damaged``: the same, as the bytes were not what had been stored;
+    * ``store``: a store that buckets are bound to is not configured;
+    * ``orphan``: a blob of which the catalog knows nothing. That takes space and harms nobody.
+    """
+
+    kind: str
+    what: str
+    hint: str
+
+    @property
+    def harmless(self) -> bool:
+        return self.kind == "orphan"
+
+
+class Inspection:
+    """One check. What is written while it runs confuses it no more than it confuses a reader:
+    the catalog is judged on one snapshot, and a blob counts as missing only if it is named.
+    """
+
+    def __init__(self, database: Database, stores: Mapping[str, BlobStore], *, deep: bool) -> None:
+        self._database = database
+        self._stores = stores
+        self._deep = deep
+        self._missing: set[rows.Place] = set()
+        self._damaged: set[rows.Place] = set()
+
+    async def run(self) -> AsyncIterator[Finding]:
+        # A collector at work would take away what was seen a moment ago.
+        async with self._database.alone("collect"):
+            if self._deep:
+                await self._verify_inline()
+            for subject, broken in await self._database.scan(rows.find_broken()):
+                yield Finding("structure", subject, broken)
+            for name in await self._database.scan(rows.list_stores()):
+                if name not in self._stores:
+                    yield Finding("store", f"store {name}", "is not configured, but buckets are bound to it")
+            for name, store in self._stores.items():
+                await self._compare(name, store)
+                async for orphans in list_orphans(self._database, name, store):
+                    for blob in orphans:
+                        yield Finding("orphan", f"blob {blob.hex()} in store {name}", "the catalog does not know it")
+            async for finding in self._suspects():
+                yield finding
+
+    async def _compare(self, name: str, store: BlobStore) -> None:
+        """Look for every placed blob in its store."""
+        after = b""
+        while page := await self._database.scan(rows.list_placements(name, after, LISTED)):
+            there = await store.stat(list(page))
+            sound = [blob for blob, size in page.items() if there.get(blob) == size]
+            self._missing.update((name, blob) for blob in page.keys() - set(sound))
+            if self._deep:
+                for start in range(0, len(sound), READ_AT_ONCE):
+                    batch = sound[start : start + READ_AT_ONCE]
+                    await asyncio.gather(*(self._verify(name, store, blob) for blob in batch))
+            after = max(page)
+
+    async def _verify(self, name: str, store: BlobStore, blob: BlobId) -> None:
+        try:
+            await store.get(blob)
+        except BlobCorrupt:
+            self._damaged.add((name, blob))
+        except BlobMissing:
+            self._missing.add((name, blob))
+
+    async def _verify_inline(self) -> None:
+        after = 0
+        while found := await self._database.scan(rows.list_inline(after, INLINE_AT_ONCE)):
+            for id, name, data in found:
+                if digest(data) != name:
+                    await self._database.write(damage_inline(id))
+            after = found[-1][0]
+
+    async def _suspects(self) -> AsyncIterator[Finding]:
+        """Who needs what is missing: a blob that nothing names may just not have been put yet."""
+        suspects = frozenset(self._missing | self._damaged)
+        if not suspects:
+            return
+        for (store, blob), subject in await self._database.scan(rows.list_users(suspects)):
+            if (store, blob) in self._damaged:
+                hint = f"blob {blob.hex()} in store {store} is damaged; putting the same bytes again mends it"
+                yield Finding("damaged", subject, hint)
+            else:
+                hint = f"blob {blob.hex()} is not in store {store} as it was; putting the same bytes again mends it"
+                yield Finding("missing", subject, hint)
+
+
+async def list_orphans(database: Database, name: str, store: BlobStore) -> AsyncIterator[list[BlobId]]:
+    """Blobs in a store that have no placement, some at a time. A writer's claim comes before its
+    bytes, so what is being put is none of them.
+    """
+    page: list[BlobId] = []
+    async for blob in store.list():
+        page.append(blob)
+        if len(page) >= LISTED:
+            if strangers := await _strangers(database, name, page):
+                yield strangers
+            page = []
+    if page and (strangers := await _strangers(database, name, page)):
+        yield strangers
+
+
+async def _strangers(database: Database, name: str, page: Sequence[BlobId]) -> list[BlobId]:
+    placed = await database.scan(list_placed(name, page[0], page[-1]))
+    return [blob for blob in page if blob not in placed]
