@@ -24,6 +24,7 @@ from entrepot.core.health import Health
 from entrepot.core.keys import Keys, Sealer, load_sealing_key
 from entrepot.core.objects import Objects
 from entrepot.core.uploads import Uploads
+from entrepot.core.upkeep import Upkeep
 from entrepot.doors import monitor
 from entrepot.observe import Observer, scrape
 from entrepot.wire.http import Handler, Request, Response
@@ -83,7 +84,8 @@ def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore]
     objects = Objects(database, content, now)
     return Core(
         buckets, objects, Uploads(database, content, buckets, objects, now),
-        Keys(database, Sealer(sealing), now, fixed), Health(database, stores), now,
+        Keys(database, Sealer(sealing), now, fixed), Health(database, stores),
+        Upkeep(database, stores, now), now,
     )  # fmt: skip
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from entrepot.catalog.buckets import BucketChange
+from entrepot.catalog.listing import Listing, Query
 from entrepot.core.buckets import Buckets
 from entrepot.core.health import Health
 from entrepot.core.keys import Keys
 from entrepot.core.objects import Objects
 from entrepot.core.uploads import Uploads
+from entrepot.core.upkeep import Upkeep
+
+__all__ = ["BucketChange", "Buckets", "Core", "Health", "Keys", "Listing", "Objects", "Query", "Uploads", "Upkeep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +26,6 @@ class Core:
     uploads: Uploads
     keys: Keys
     health: Health
+    upkeep: Upkeep
     clock: Callable[[], int]
     """Microseconds since the epoch."""
