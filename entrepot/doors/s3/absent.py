@@ -1,14 +1,20 @@
 """What is answered for the parts of S3 that are not here: to each its own proper code.
 
 A client that asks whether a bucket has a policy must hear that it has none, not that the server
-is broken; a client that tries to set one must hear that it cannot, not that it was done.
+is broken; a client that tries to set one must hear that it cannot, not that it was done. Who asks
+is checked first, and so is the bucket or object that it is about.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
+from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.refusal import Refusal, refuse
+from entrepot.errors import Denied
+from entrepot.model import Bucket, Right, Versioning
+from entrepot.wire.http import Response
 
 NONE_SET: Final = {
     ("bucket", "cors"): "NoSuchCORSConfiguration",
@@ -17,22 +23,75 @@ NONE_SET: Final = {
     ("bucket", "object-lock"): "ObjectLockConfigurationNotFoundError",
     ("bucket", "ownershipControls"): "OwnershipControlsNotFoundError",
     ("bucket", "policy"): "NoSuchBucketPolicy",
-    ("bucket", "policyStatus"): "NoSuchBucketPolicy",
     ("bucket", "publicAccessBlock"): "NoSuchPublicAccessBlockConfiguration",
     ("bucket", "replication"): "ReplicationConfigurationNotFoundError",
     ("bucket", "tagging"): "NoSuchTagSet",
     ("bucket", "website"): "NoSuchWebsiteConfiguration",
-    ("object", "legal-hold"): "NoSuchObjectLockConfiguration",
-    ("object", "retention"): "NoSuchObjectLockConfiguration",
 }
 """What asking for a configuration answers where nobody can have set one."""
 
+NUMBERED: Final = frozenset({"analytics", "intelligent-tiering", "inventory", "metrics"})
+"""Settings of which a bucket can have many, each with an id."""
 
-def absent(method: str, level: str, sub: str) -> Refusal:
-    """The refusal for an operation that has no row in the table of routes."""
-    code = NONE_SET.get((level, sub))
-    if code is not None and method == "GET":
-        return refuse(code)
+LOCKS: Final = frozenset({"legal-hold", "retention"})
+"""What only an object in a bucket with object lock can have."""
+
+_READS: Final = ("GET", "HEAD")
+
+METHODS: Final = {
+    "service": frozenset({"GET"}),
+    "bucket": frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"}),
+    "object": frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"}),
+}
+"""The methods that S3 knows at each level."""
+
+
+def absent(method: str, level: str, sub: str) -> tuple[str, Callable[[Call], Awaitable[Response]]]:
+    """The name and the operation of what has no row in the table of routes."""
+
+    async def answer(call: Call) -> Response:
+        if level == "bucket":
+            return await _bucket(call, sub)
+        if level == "service":
+            raise _unknown(method, level, sub)
+        return await _object(call, sub)
+
+    return f"{method}.{level}.{sub}" if sub else f"{method}.{level}", answer
+
+
+async def _bucket(call: Call, sub: str) -> Response:
+    method = call.request.method
+    found = await call.core.buckets.get(call.who, call.bucket, Right.READ if method in _READS else Right.ADMIN)
+    if call.who.anonymous:
+        raise Denied
+    code = NONE_SET.get(("bucket", sub))
+    if method == "GET" and (code or (sub in NUMBERED and call.request.param("id"))):
+        raise refuse(code or "NoSuchConfiguration")
+    if method == "DELETE" and code and sub != "object-lock":
+        return Response(204)  # it is as the client wants it
+    if method == "PUT" and sub == "object-lock":
+        raise _object_lock(found)
+    raise _unknown(method, "bucket", sub)
+
+
+def _object_lock(found: Bucket) -> Refusal:
+    if found.versioning is not Versioning.ON:
+        return refuse("InvalidBucketState", "Object lock needs a bucket that keeps versions.")
+    return refuse("NotImplemented", "Object lock is not implemented here.")
+
+
+async def _object(call: Call, sub: str) -> Response:
+    method = call.request.method
+    await call.core.buckets.get(call.who, call.bucket, Right.READ if method in _READS else Right.WRITE)
+    if sub in LOCKS and method in ("GET", "PUT"):
+        await call.core.objects.open(call.who, call.bucket, call.key, call.request.param("versionId"))
+        raise refuse("InvalidRequest", "The bucket has no object lock configuration.")
+    raise _unknown(method, "object", sub)
+
+
+def _unknown(method: str, level: str, sub: str) -> Refusal:
+    if method not in METHODS[level]:
+        return refuse("MethodNotAllowed", f"{method} is not a method of a {level}.")
     if sub:
         return refuse("NotImplemented", f"{method} of the sub-resource {sub} is not implemented here.")
-    return refuse("MethodNotAllowed", f"{method} is not a method of a {level}.")
+    return refuse("NotImplemented", f"{method} of a {level} is not implemented here.")

@@ -1,34 +1,133 @@
-"""The operations of S3 on buckets themselves."""
+"""The operations of S3 on buckets themselves, and the list of them."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from entrepot.core import BucketChange
+from entrepot.doors.s3 import documents
+from entrepot.doors.s3.acl import check_no_grants, public_read
+from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.calls import Call
-from entrepot.doors.s3.documents_in import parse_create_bucket
+from entrepot.doors.s3.documents import Owner
+from entrepot.doors.s3.documents_in import parse_create_bucket, parse_versioning
+from entrepot.doors.s3.paging import decode_token, encode_token, parse_limit
 from entrepot.doors.s3.refusal import refuse
+from entrepot.errors import BucketExists, Denied
+from entrepot.model import Bucket, Right
 from entrepot.wire.http import Response
 
 DOCUMENT_LIMIT: Final = 64 * 1024
 """Bytes of a configuration document."""
 
+PAGE: Final = 10_000
+"""Buckets in one answer at most."""
+
+FIRST_REGION: Final = "us-east-1"
+"""The region in which an owner may create a bucket again."""
+
+
+async def list_buckets(call: Call) -> Response:
+    """S3 ListBuckets, in one answer or in pages of max-buckets."""
+    request = call.request
+    limit = parse_limit(request.param("max-buckets"), "max-buckets", least=1, most=PAGE, default=PAGE)
+    prefix = request.param("prefix") or ""
+    token = request.param("continuation-token")
+    after = decode_token(token) if token else ""
+    region = request.param("bucket-region")
+    paged = any(name in request.query for name in ("max-buckets", "prefix", "continuation-token", "bucket-region"))
+    found: list[Bucket] = await call.core.buckets.list(call.who, prefix, after, limit + 1)
+    if region not in (None, "", call.region):
+        found = []
+    page = found[:limit]
+    owner = Owner(call.who.account, await call.core.keys.display_name(call.who.account))
+    return xml(documents.list_buckets(
+        page, owner, region=call.region if paged else None, prefix=prefix or None,
+        next_token=encode_token(page[-1].name) if len(found) > limit else None,
+    ))  # fmt: skip
+
 
 async def create_bucket(call: Call) -> Response:
-    """S3 CreateBucket."""
-    location = parse_create_bucket(await call.document(DOCUMENT_LIMIT))
+    """S3 CreateBucket. In the first region the owner may create a bucket again as it is; one that
+    would have another access than the present one is a conflict, so that nothing opens or closes
+    by surprise.
+    """
+    if call.who.anonymous:
+        raise Denied
+    _check_creation(call)
+    public = public_read(call.request.headers)
+    location = parse_create_bucket(await _optional_document(call))
     if location not in (None, "", call.region):
         raise refuse("IllegalLocationConstraintException", f"This server's region is {call.region}.")
-    await call.core.buckets.create(call.who, call.bucket)
-    return Response(200, [(b"location", b"/" + call.bucket.encode()), (b"content-length", b"0")])
+    try:
+        await call.core.buckets.create(call.who, call.bucket, public_read=public)
+    except BucketExists as error:
+        if not error.own or call.region != FIRST_REGION:
+            raise
+        found = await call.core.buckets.get(call.who, call.bucket, Right.ADMIN)
+        if found.public_read != public:
+            raise refuse(
+                "BucketAlreadyExists", "The bucket exists already, with another access.", BucketName=call.bucket
+            ) from error
+    return done([(b"location", b"/" + call.bucket.encode())])
+
+
+def _check_creation(call: Call) -> None:
+    """Raises Refusal for what a new bucket cannot have here."""
+    headers = call.request.headers
+    check_no_grants(headers)
+    if (headers.get("x-amz-bucket-object-lock-enabled") or "false").lower() != "false":
+        raise refuse("NotImplemented", "Object lock is not implemented here.")
+    if headers.get("x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
+        raise refuse("NotImplemented", "Objects belong to whoever wrote them: other ownership is not implemented here.")
+
+
+async def _optional_document(call: Call) -> bytes:
+    """The body of a request that needs none; without any framing there is none (RFC 9112 §6.3)."""
+    headers = call.request.headers
+    if headers.raw_get(b"content-length") is None and headers.raw_get(b"transfer-encoding") is None:
+        return b""
+    return await call.document(DOCUMENT_LIMIT)
 
 
 async def head_bucket(call: Call) -> Response:
     """S3 HeadBucket."""
     await call.core.buckets.get(call.who, call.bucket)
-    return Response(200, [(b"x-amz-bucket-region", call.region.encode()), (b"content-length", b"0")])
+    return done([(b"x-amz-bucket-region", call.region.encode())])
 
 
 async def delete_bucket(call: Call) -> Response:
     """S3 DeleteBucket."""
     await call.core.buckets.delete(call.who, call.bucket)
     return Response(204)
+
+
+async def known_bucket(call: Call) -> Bucket:
+    """The bucket whose settings are asked for. They are not for the public, even where its objects are.
+
+    Raises BucketMissing, Denied.
+    """
+    found = await call.core.buckets.get(call.who, call.bucket)
+    if call.who.anonymous:
+        raise Denied
+    return found
+
+
+async def get_bucket_location(call: Call) -> Response:
+    """S3 GetBucketLocation."""
+    await known_bucket(call)
+    return xml(documents.bucket_location(call.region))
+
+
+async def get_bucket_versioning(call: Call) -> Response:
+    """S3 GetBucketVersioning."""
+    found = await known_bucket(call)
+    return xml(documents.bucket_versioning(found.versioning))
+
+
+async def put_bucket_versioning(call: Call) -> Response:
+    """S3 PutBucketVersioning."""
+    await call.core.buckets.get(call.who, call.bucket, Right.ADMIN)
+    state = parse_versioning(await call.document(DOCUMENT_LIMIT))
+    await call.core.buckets.change(call.who, call.bucket, BucketChange(versioning=state))
+    return done()

@@ -1,0 +1,42 @@
+"""Access control lists, as far as buckets know them: private, or to be read by everybody.
+
+An ACL that asks for anything else is refused. None is ever accepted and not honoured.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from entrepot.doors.s3.refusal import refuse
+from entrepot.wire.http import Headers
+
+_CANNED: Final = frozenset({
+    "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read",
+    "bucket-owner-full-control", "log-delivery-write",
+})  # fmt: skip
+_GRANTS: Final = ("full-control", "read", "read-acp", "write", "write-acp")
+
+
+def canned(headers: Headers) -> str | None:
+    """The ACL that a request names. Raises the refusal InvalidArgument for a word that is none."""
+    word = headers.get("x-amz-acl")
+    if word is not None and word not in _CANNED:
+        raise refuse(
+            "InvalidArgument", "There is no canned ACL of this name.", ArgumentName="x-amz-acl", ArgumentValue=word
+        )
+    return word
+
+
+def check_no_grants(headers: Headers) -> None:
+    """Raises the refusal NotImplemented for a grant to one person."""
+    for name in _GRANTS:
+        if f"x-amz-grant-{name}" in headers:
+            raise refuse("NotImplemented", "Grants are not implemented here: use x-amz-acl, private or public-read.")
+
+
+def public_read(headers: Headers) -> bool:
+    """Whether the ACL for a bucket lets everybody read. Raises Refusal for another one."""
+    word = canned(headers)
+    if word not in (None, "private", "public-read"):
+        raise refuse("NotImplemented", f"The ACL {word} is not implemented here: use private or public-read.")
+    return word == "public-read"

@@ -1,0 +1,56 @@
+"""The operations of S3 on access control lists."""
+
+from __future__ import annotations
+
+from entrepot.core import BucketChange
+from entrepot.doors.s3.acl import canned, check_no_grants, public_read
+from entrepot.doors.s3.answers import done, xml
+from entrepot.doors.s3.bucket_operations import known_bucket
+from entrepot.doors.s3.calls import Call
+from entrepot.doors.s3.documents import Owner
+from entrepot.doors.s3.documents_settings import access_control_policy
+from entrepot.doors.s3.refusal import refuse
+from entrepot.errors import Denied
+from entrepot.model import Right
+from entrepot.wire.http import Response
+
+
+async def get_bucket_acl(call: Call) -> Response:
+    """S3 GetBucketAcl."""
+    found = await known_bucket(call)
+    owner = Owner(found.owner, await call.core.keys.display_name(found.owner))
+    return xml(access_control_policy(owner, public_read=found.public_read))
+
+
+async def put_bucket_acl(call: Call) -> Response:
+    """S3 PutBucketAcl, of the canned ACLs private and public-read."""
+    await call.core.buckets.get(call.who, call.bucket, Right.ADMIN)
+    headers = call.request.headers
+    check_no_grants(headers)
+    if canned(headers) is None:
+        raise refuse("NotImplemented", "ACL documents are not implemented here: use x-amz-acl, private or public-read.")
+    change = BucketChange(public_read=public_read(headers))
+    await call.core.buckets.change(call.who, call.bucket, change)
+    return done()
+
+
+async def get_object_acl(call: Call) -> Response:
+    """S3 GetObjectAcl: that of the bucket, with the object's own owner."""
+    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.request.param("versionId"))
+    if call.who.anonymous:
+        raise Denied
+    account = opened.version.owner
+    owner = Owner(account, await call.core.keys.display_name(account))
+    return xml(access_control_policy(owner, public_read=opened.bucket.public_read))
+
+
+async def put_object_acl(call: Call) -> Response:
+    """S3 PutObjectAcl, of the ACL that the object has already: that of its bucket."""
+    await call.core.buckets.get(call.who, call.bucket, Right.WRITE)
+    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.request.param("versionId"))
+    headers = call.request.headers
+    check_no_grants(headers)
+    held = ("public-read",) if opened.bucket.public_read else ("private", "bucket-owner-full-control")
+    if canned(headers) not in held:
+        raise refuse("NotImplemented", f"ACLs of single objects are not implemented here: the bucket's is {held[0]}.")
+    return done()

@@ -1,0 +1,63 @@
+"""S3 DeleteObjects: many keys in one request, each with a fate of its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+from entrepot.doors.s3 import documents
+from entrepot.doors.s3.answers import xml
+from entrepot.doors.s3.calls import Call, check_key
+from entrepot.doors.s3.documents import Deleted, NotDeleted
+from entrepot.doors.s3.documents_in import DELETE_BYTES, DeleteEntry, parse_delete
+from entrepot.doors.s3.faults import refusal_of
+from entrepot.doors.s3.refusal import Refusal, refuse
+from entrepot.errors import Denied, EntrepotError, TooLarge
+from entrepot.model import Right
+from entrepot.wire.http import Headers, Response
+
+
+async def delete_objects(call: Call) -> Response:
+    """S3 DeleteObjects.
+
+    Entries are deleted at the same time, so that one commit makes many of them durable; each is
+    decided by itself. When the caller is cancelled, some may be gone.
+    """
+    if not _digested(call.request.headers):
+        raise refuse("InvalidRequest", "DeleteObjects needs a Content-MD5 or an x-amz-checksum-… header.")
+    await _check_bucket(call)
+    try:
+        body = await call.document(DELETE_BYTES)
+    except TooLarge as error:
+        raise refuse("MaxMessageLengthExceeded", f"The body may have {DELETE_BYTES} bytes.") from error
+    asked = parse_delete(body)
+    outcomes = await asyncio.gather(*(_delete(call, entry) for entry in asked.entries))
+    return xml(documents.delete_objects(outcomes, quiet=asked.quiet))
+
+
+async def _check_bucket(call: Call) -> None:
+    """Refuse before the body is read what no entry of it can change. Raises BucketMissing, Denied."""
+    try:
+        await call.core.buckets.get(call.who, call.bucket, Right.DELETE)
+    except Denied:
+        if call.who.anonymous:
+            raise
+        # Somebody known is told so of each key.
+
+
+def _digested(headers: Headers) -> bool:
+    """Whether a request says what its body comes to."""
+    return any(
+        name in (b"content-md5", b"x-amz-trailer") or name.startswith(b"x-amz-checksum-") for name, _ in headers.raw
+    )
+
+
+async def _delete(call: Call, entry: DeleteEntry) -> Deleted | NotDeleted:
+    try:
+        check_key(entry.key)
+        done = await call.core.objects.delete(call.who, call.bucket, entry.key, entry.version_id, entry.condition)
+    except Refusal as refusal:
+        return NotDeleted(entry.key, entry.version_id, refusal.code, refusal.message)
+    except EntrepotError as error:
+        told = refusal_of(error)
+        return NotDeleted(entry.key, entry.version_id, told.code, told.message)
+    return Deleted(entry.key, entry.version_id, done.marker, done.version_id if done.marker else None)

@@ -1,0 +1,53 @@
+"""What lists have in common: how long a page may be, and where the next one begins."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Final
+
+from entrepot.doors.s3.refusal import refuse
+
+_LARGEST: Final = 2**31 - 1
+
+
+def parse_limit(text: str | None, name: str, *, most: int, default: int, least: int = 0) -> int:
+    """The length of a page; more than ``most`` is that. Raises the refusal InvalidArgument."""
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text) <= _LARGEST):
+        raise refuse(
+            "InvalidArgument", f"{name} must be an integer between {least} and {_LARGEST}.",
+            ArgumentName=name, ArgumentValue=text,
+        )  # fmt: skip
+    return min(int(text), most)
+
+
+def encode_token(last: str) -> str:
+    """Where a page ends, in a form that clients do not take apart and any URL can hold."""
+    return base64.urlsafe_b64encode(last.encode()).decode()
+
+
+def decode_token(token: str) -> str:
+    """What :func:`encode_token` was given. Raises the refusal InvalidArgument."""
+    try:
+        last = base64.b64decode(token, b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        last = ""
+    if not last:
+        raise refuse(
+            "InvalidArgument", "The continuation token is not one of this server.",
+            ArgumentName="continuation-token", ArgumentValue=token,
+        )  # fmt: skip
+    return last
+
+
+def parse_encoding(text: str | None) -> bool:
+    """Whether keys are percent-encoded in the answer. Raises the refusal InvalidArgument."""
+    if not text:
+        return False
+    if text != "url":
+        raise refuse(
+            "InvalidArgument", "The only encoding-type is url.", ArgumentName="encoding-type", ArgumentValue=text
+        )
+    return True
