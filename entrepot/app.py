@@ -17,14 +17,14 @@ from entrepot.catalog.database import Database
 from entrepot.catalog.sqlite import SQLite
 from entrepot.config import Config, parse_settings
 from entrepot.core import Core
-from entrepot.core.budget import Budget
 from entrepot.core.buckets import Buckets
+from entrepot.core.budget import Budget
 from entrepot.core.content import Content
 from entrepot.core.health import Health
 from entrepot.core.keys import Keys, Sealer, load_sealing_key
 from entrepot.core.objects import Objects
-from entrepot.core.uploads import Uploads
 from entrepot.core.upkeep import Upkeep
+from entrepot.core.uploads import Uploads
 from entrepot.doors import monitor
 from entrepot.observe import Observer, scrape
 from entrepot.wire.http import Handler, Request, Response

@@ -11,10 +11,10 @@ from entrepot.core.buckets import Buckets
 from entrepot.core.health import Health
 from entrepot.core.keys import Keys
 from entrepot.core.objects import Objects
-from entrepot.core.uploads import Uploads
 from entrepot.core.upkeep import Upkeep
+from entrepot.core.uploads import Uploads
 
-__all__ = ["BucketChange", "Buckets", "Core", "Health", "Keys", "Listing", "Objects", "Query", "Uploads", "Upkeep"]
+__all__ = ["BucketChange", "Buckets", "Core", "Health", "Keys", "Listing", "Objects", "Query", "Upkeep", "Uploads"]
 
 
 @dataclass(frozen=True, slots=True)
