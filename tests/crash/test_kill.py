@@ -1,0 +1,59 @@
+"""SIGKILL at random moments under mixed load: what was acknowledged is there, whole, and nothing is half there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from entrepot.app import open_core
+from entrepot.config import load
+from entrepot.core.inspection import Finding
+from tests.crash.load import BUCKET, Worker, run_for
+from tests.crash.signed import Client
+from tests.server import Server
+
+KILLS = int(os.environ.get("ENTREPOT_TEST_KILLS", "50"))
+CLIENTS = 6
+SEED = os.environ.get("ENTREPOT_TEST_SEED", "") or str(random.randrange(1 << 32))
+
+
+@pytest.mark.timeout(900)
+def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    print(f"ENTREPOT_TEST_SEED={SEED}")
+    chance = random.Random(SEED)
+    shared = [chance.randbytes(size) for size in (0, 1, 3_000, 30_000, 120_000, 5 << 20)]
+    server = Server(tmp_path / "data", workers=2)
+    workers = [Worker(server, f"client{number}", SEED, shared) for number in range(CLIENTS)]
+    server.start()
+    client = Client(server.endpoint, server.keys)
+    assert client.ask("PUT", BUCKET).status == 200
+    client.close()
+    for round_ in range(KILLS):
+        run_for(workers, chance.uniform(0.05, 0.6), server.kill9)
+        server.start()
+        assert verify(workers) == [], f"round {round_}, seed {SEED}"
+    assert sum(worker.acked for worker in workers) > 10 * KILLS
+    server.kill9()
+    assert [finding for finding in asyncio.run(collect_and_check(server)) if not finding.harmless] == []
+    server.start()
+    assert verify(workers, everything=True) == []
+    server.stop()
+
+
+def verify(workers: list[Worker], *, everything: bool = False) -> list[str]:
+    """What is wrong with any key, and every answer that only a sick server gives."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        found = list(pool.map(lambda worker: worker.verify(everything=everything), workers))
+    return sum(found, []) + sum((worker.faults for worker in workers), [])
+
+
+async def collect_and_check(server: Server) -> list[Finding]:
+    config = load({"data": str(server.data)}, server.environment).config
+    async with open_core(config) as core:
+        print(await core.upkeep.collect(0))
+        return [finding async for finding in core.upkeep.check(deep=True)]
