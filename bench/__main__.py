@@ -21,7 +21,7 @@ from bench.measures.measure import Measure
 from bench.plan import FULL, QUICK, Plan
 from bench.report import Report
 from bench.rounds import Run, say
-from bench.servers import OURS, RECIPES
+from bench.servers import OURS, PEERS, QUICK_PEERS, RECIPES
 from bench.servers.running import Recipe
 
 _INTERRUPTED = 130
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     plan = _plan(options)
     absent: dict[str, str] = {}
-    recipes = _present(RECIPES, {OURS, *options.against}, absent)
+    peers = (QUICK_PEERS if options.quick else PEERS) if options.against is None else options.against
+    recipes = _present(RECIPES, {OURS, *peers}, absent)
     measures = _possible(options.only, absent)
     for name, reason in absent.items():
         say(f"left out: {name}: {reason}")
@@ -66,13 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description="Measure Entrepôt beside other S3 servers.")
     measures = [measure.name for measure in MEASURES]
-    peers = [recipe.name for recipe in RECIPES if recipe.name != OURS]
     parser.add_argument("--quick", action="store_true", help="one short round, small sizes (under three minutes)")
     parser.add_argument(
         "--only", type=_names(measures), default=measures, metavar="MEASURES", help=f"of {','.join(measures)}"
     )
     parser.add_argument(
-        "--against", type=_names(peers), default=peers, metavar="SERVERS", help=f"of {','.join(peers)}, or none"
+        "--against",
+        type=_names(PEERS),
+        metavar="SERVERS",
+        help=f"of {','.join(PEERS)} (all by default, quick: {','.join(QUICK_PEERS)}), or none",
     )
     parser.add_argument("--rounds", type=int, help="interleaved rounds (default 3, quick 1)")
     parser.add_argument("--seconds", type=int, help="length of one load level (default 4, quick 2)")

@@ -49,11 +49,10 @@ def tree(root: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Peak resident memory of one process, bytes; ``anonymous`` is its present share outside files."""
+    """Peak resident memory of one process, bytes."""
 
     pid: int
     peak: int
-    anonymous: int
 
 
 class Process:
@@ -103,7 +102,7 @@ class Process:
             with suppress(FileNotFoundError, ProcessLookupError):
                 lines = Path(f"/proc/{pid}/status").read_text().splitlines()
                 sizes = {name: int(rest.split()[0]) * 1024 for name, rest in _sizes(lines)}
-                found.append(Memory(pid, sizes.get("VmHWM", 0), sizes.get("RssAnon", 0)))
+                found.append(Memory(pid, sizes.get("VmHWM", 0)))
         return sorted(found, key=lambda each: each.peak, reverse=True)
 
     def last_words(self) -> str:

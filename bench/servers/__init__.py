@@ -20,3 +20,7 @@ RECIPES: tuple[Recipe, ...] = (
     Minio(),
     Garage(),
 )
+
+PEERS = [recipe.name for recipe in RECIPES if recipe.name != OURS]
+QUICK_PEERS = [BASELINE, "seaweedfs-fsync"]
+"""Those that the goals speak of."""
