@@ -162,7 +162,7 @@ class Config:
     inline_limit: Annotated[
         int,
         Meta(ge=0, le=1 * MIB, description="content up to this size is kept in the catalog itself", extra=BYTES),
-    ] = 16 * KIB
+    ] = 32 * KIB
     memory_budget: Annotated[
         int,
         Meta(ge=16 * MIB, description="what a worker holds of all bodies together; uploads beyond wait", extra=BYTES),
