@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from entrepot.blobs.memory import MemoryStore
 from entrepot.catalog.sqlite import SQLite
-from entrepot.core.budget import Budget
 from entrepot.core.buckets import Buckets
+from entrepot.core.budget import Budget
 from entrepot.core.content import Content
 from entrepot.core.objects import Objects
 from entrepot.core.uploads import Uploads
@@ -32,13 +32,15 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    *, blob_size: int = 8, inline_limit: int = 4, store: MemoryStore | None = None, clock: Callable[[], int] | None = None
+    *, blob_size: int = 8, inline_limit: int = 4, store: MemoryStore | None = None,
+    clock: Callable[[], int] | None = None,
 ) -> AsyncIterator[Services]:
     ticks = itertools.count(1_000_000)
     now = clock or (lambda: next(ticks))
     database = await SQLite.open(None)
     kept = store or MemoryStore(STORE)
-    content = Content(database, {STORE: kept}, Budget(1 << 30, None), now, blob_size=blob_size, inline_limit=inline_limit)
+    budget = Budget(1 << 30, None)
+    content = Content(database, {STORE: kept}, budget, now, blob_size=blob_size, inline_limit=inline_limit)
     buckets = Buckets(database, frozenset({STORE}), STORE, now)
     objects = Objects(database, content, now)
     try:
