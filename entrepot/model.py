@@ -278,8 +278,10 @@ class Precondition:
             raise PreconditionFailed("If-None-Match")
 
     def check_delete(self, state: State | None) -> None:
-        """Decide a conditional DELETE. Deleting what is not there holds every condition."""
-        if state is None or state.marker:
+        """Decide a conditional DELETE. Deleting what is not there holds every condition; a delete
+        marker is there, with its own date, no bytes, and an etag that only ``*`` matches.
+        """
+        if state is None:
             return
         if self.if_match and not _matches(self.if_match, state.etag):
             raise PreconditionFailed("If-Match")

@@ -209,7 +209,8 @@ def delete_object(
     Deleting what is not there is no error. Raises BucketMissing, PreconditionFailed.
     """
     versioning, _, live = yield from hold(bucket, name, key)
-    when.check_delete(live)
+    if when is not ALWAYS:
+        when.check_delete(live or (yield from find_newest(bucket, key)))
     yield from _make_room(bucket, key, live, versioning, now)
     if versioning is Versioning.OFF:
         return Deleted(None, marker=False)

@@ -200,6 +200,15 @@ class ObjectsContract:
         right = Precondition(if_match=(version.etag,), size=1, modified_at=version.created_at // 1_000_000)
         await acts.delete(bucket, "k", right)
         assert await acts.newest(bucket, "k") is None
+        await acts.delete(bucket, "k", Precondition(if_match=("x",)))
+
+    async def test_conditions_on_deleting_a_marker(self, acts: Acts) -> None:
+        bucket = await acts.bucket(Versioning.ON)
+        await acts.delete(bucket, "k", Precondition(if_match=("x",)))
+        for wrong in (Precondition(if_match=("x",)), Precondition(size=2), Precondition(modified_at=99)):
+            with pytest.raises(PreconditionFailed):
+                await acts.delete(bucket, "k", wrong)
+        await acts.delete(bucket, "k", Precondition(if_match=("*",), size=0))
 
     @pytest.mark.parametrize("versioning", list(Versioning))
     async def test_one_of_many_creators_wins(self, acts: Acts, versioning: Versioning) -> None:
