@@ -65,7 +65,7 @@ async def _bucket(call: Call, sub: str) -> Response:
     if call.who.anonymous:
         raise Denied
     code = NONE_SET.get(("bucket", sub))
-    if method == "GET" and (code or (sub in NUMBERED and call.request.param("id"))):
+    if method == "GET" and (code or (sub in NUMBERED and call.param("id"))):
         raise refuse(code or "NoSuchConfiguration")
     if method == "DELETE" and code and sub != "object-lock":
         return Response(204)  # it is as the client wants it
@@ -84,7 +84,7 @@ async def _object(call: Call, sub: str) -> Response:
     method = call.request.method
     await call.core.buckets.get(call.who, call.bucket, Right.READ if method in _READS else Right.WRITE)
     if sub in LOCKS and method in ("GET", "PUT"):
-        await call.core.objects.open(call.who, call.bucket, call.key, call.request.param("versionId"))
+        await call.core.objects.open(call.who, call.bucket, call.key, call.version_id())
         raise refuse("InvalidRequest", "The bucket has no object lock configuration.")
     raise _unknown(method, "object", sub)
 

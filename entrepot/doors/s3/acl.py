@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.refusal import refuse
+from entrepot.model import Bucket, Right
 from entrepot.wire.http import Headers
 
 _CANNED: Final = frozenset({
@@ -40,3 +42,25 @@ def public_read(headers: Headers) -> bool:
     if word not in (None, "private", "public-read"):
         raise refuse("NotImplemented", f"The ACL {word} is not implemented here: use private or public-read.")
     return word == "public-read"
+
+
+def check_object_acl(headers: Headers, bucket: Bucket) -> None:
+    """Hold the ACL for an object against its bucket's, which decides for every object in it.
+
+    Raises the refusal NotImplemented for another one: an object is never more or less public
+    than its writer was told.
+    """
+    check_no_grants(headers)
+    word = canned(headers)
+    held = ("public-read",) if bucket.public_read else ("private", "bucket-owner-read", "bucket-owner-full-control")
+    if word is not None and word not in held:
+        raise refuse("NotImplemented", f"ACLs of single objects are not implemented here: this bucket's is {held[0]}.")
+
+
+async def check_written_acl(call: Call) -> None:
+    """The same for an object that is about to be written. It costs nothing where no ACL is named.
+
+    Raises what finding the bucket raises too.
+    """
+    if call.request.headers.raw_get(b"x-amz-acl") is not None:
+        check_object_acl(call.request.headers, await call.core.buckets.get(call.who, call.bucket, Right.WRITE))

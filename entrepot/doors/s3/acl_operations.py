@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from entrepot.core import BucketChange
-from entrepot.doors.s3.acl import canned, check_no_grants, public_read
+from entrepot.doors.s3.acl import canned, check_no_grants, check_object_acl, public_read
 from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.bucket_operations import known_bucket
 from entrepot.doors.s3.calls import Call
@@ -36,7 +36,7 @@ async def put_bucket_acl(call: Call) -> Response:
 
 async def get_object_acl(call: Call) -> Response:
     """S3 GetObjectAcl: that of the bucket, with the object's own owner."""
-    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.request.param("versionId"))
+    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.version_id())
     if call.who.anonymous:
         raise Denied
     account = opened.version.owner
@@ -47,10 +47,9 @@ async def get_object_acl(call: Call) -> Response:
 async def put_object_acl(call: Call) -> Response:
     """S3 PutObjectAcl, of the ACL that the object has already: that of its bucket."""
     await call.core.buckets.get(call.who, call.bucket, Right.WRITE)
-    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.request.param("versionId"))
-    headers = call.request.headers
-    check_no_grants(headers)
-    held = ("public-read",) if opened.bucket.public_read else ("private", "bucket-owner-full-control")
-    if canned(headers) not in held:
-        raise refuse("NotImplemented", f"ACLs of single objects are not implemented here: the bucket's is {held[0]}.")
+    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.version_id())
+    if call.request.headers.raw_get(b"x-amz-acl") is None:
+        check_no_grants(call.request.headers)
+        raise refuse("NotImplemented", "ACL documents are not implemented here.")
+    check_object_acl(call.request.headers, opened.bucket)
     return done()

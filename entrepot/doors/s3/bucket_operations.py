@@ -23,19 +23,20 @@ DOCUMENT_LIMIT: Final = 64 * 1024
 PAGE: Final = 10_000
 """Buckets in one answer at most."""
 
+_PAGING: Final = ("max-buckets", "prefix", "continuation-token", "bucket-region")
+
 FIRST_REGION: Final = "us-east-1"
 """The region in which an owner may create a bucket again."""
 
 
 async def list_buckets(call: Call) -> Response:
     """S3 ListBuckets, in one answer or in pages of max-buckets."""
-    request = call.request
-    limit = parse_limit(request.param("max-buckets"), "max-buckets", least=1, most=PAGE, default=PAGE)
-    prefix = request.param("prefix") or ""
-    token = request.param("continuation-token")
+    limit = parse_limit(call.param("max-buckets"), "max-buckets", least=1, most=PAGE, default=PAGE)
+    prefix = call.param("prefix") or ""
+    token = call.param("continuation-token")
     after = decode_token(token) if token else ""
-    region = request.param("bucket-region")
-    paged = any(name in request.query for name in ("max-buckets", "prefix", "continuation-token", "bucket-region"))
+    region = call.param("bucket-region")
+    paged = any(call.param(name) is not None for name in _PAGING)
     found: list[Bucket] = await call.core.buckets.list(call.who, prefix, after, limit + 1)
     if region not in (None, "", call.region):
         found = []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from entrepot.core.objects import Copy, Source
+from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.calls import Call, check_key, conditions, parse_meta, version_field
 from entrepot.doors.s3.checksums import parse_algorithm
@@ -61,6 +62,7 @@ async def copy_object(call: Call) -> Response:
     """S3 CopyObject."""
     headers = call.request.headers
     check_demands(headers)
+    await check_written_acl(call)
     source = parse_copy_source(headers)
     replacing = _directive(headers, "x-amz-metadata-directive")
     _directive(headers, "x-amz-tagging-directive")

@@ -24,32 +24,16 @@ _ABSENT: Final = frozenset({
     b"x-amz-tagging", b"x-amz-website-redirect-location", b"x-amz-write-offset-bytes",
 })  # fmt: skip
 
-_PRIVATE: Final = frozenset({b"private", b"bucket-owner-read", b"bucket-owner-full-control"})
-"""Canned lists that say no more than what holds for every object here."""
-
-_SHARED: Final = frozenset({
-    b"public-read", b"public-read-write", b"authenticated-read", b"aws-exec-read", b"log-delivery-write",
-})  # fmt: skip
-
 
 def check_demands(headers: Headers) -> None:
-    """Raises the refusals NotImplemented, InvalidArgument and InvalidStorageClass."""
+    """Raises the refusals NotImplemented and InvalidStorageClass. ACLs depend on the bucket: see ``acl``."""
     for name, value in headers.raw:
         if not name.startswith(b"x-amz-"):
             continue
         if name in _ABSENT:
             raise refuse("NotImplemented", f"The header {name.decode()} is not implemented here.")
-        if name == b"x-amz-acl":
-            _check_acl(value)
-        elif name == b"x-amz-storage-class" and value != b"STANDARD":
+        if name == b"x-amz-storage-class" and value != b"STANDARD":
             raise refuse("InvalidStorageClass", "The only storage class here is STANDARD.")
-
-
-def _check_acl(value: bytes) -> None:
-    if value in _SHARED:
-        raise refuse("NotImplemented", f"The ACL {value.decode()} is not implemented here: objects are private.")
-    if value not in _PRIVATE:
-        raise refuse("InvalidArgument", "This is not a canned ACL.", ArgumentName="x-amz-acl")
 
 
 def check_unencrypted(headers: Headers) -> None:

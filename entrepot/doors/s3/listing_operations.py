@@ -23,7 +23,7 @@ class Asked:
     __slots__ = ("delimiter", "limit", "prefix", "url")
 
     def __init__(self, call: Call) -> None:
-        param = call.request.param
+        param = call.param
         self.prefix = param("prefix") or ""
         self.delimiter = param("delimiter") or ""
         self.limit = parse_limit(param("max-keys"), "max-keys", most=PAGE, default=PAGE)
@@ -50,7 +50,7 @@ async def owners_of(call: Call, found: Listing) -> dict[str, Owner]:
 async def list_objects(call: Call) -> Response:
     """S3 ListObjects, version 1."""
     asked = Asked(call)
-    marker = call.request.param("marker") or ""
+    marker = call.param("marker") or ""
     found = await call.core.objects.list(call.who, call.bucket, asked.query(marker))
     owners = await owners_of(call, found)
     next_marker = found.last if found.more and asked.delimiter else None
@@ -61,7 +61,7 @@ async def list_objects(call: Call) -> Response:
 
 async def list_objects_v2(call: Call) -> Response:
     """S3 ListObjectsV2. An empty continuation token begins at the beginning."""
-    param = call.request.param
+    param = call.param
     if param("list-type") != "2":
         raise refuse("InvalidArgument", "The only list-type is 2.", ArgumentName="list-type")
     asked = Asked(call)
@@ -79,8 +79,8 @@ async def list_objects_v2(call: Call) -> Response:
 async def list_object_versions(call: Call) -> Response:
     """S3 ListObjectVersions."""
     asked = Asked(call)
-    key = call.request.param("key-marker") or ""
-    version = call.request.param("version-id-marker") or ""
+    key = call.param("key-marker") or ""
+    version = call.param("version-id-marker") or ""
     if version and not key:
         raise refuse(
             "InvalidArgument", "A version-id-marker needs a key-marker.", ArgumentName="version-id-marker",

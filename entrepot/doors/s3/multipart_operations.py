@@ -6,6 +6,7 @@ from typing import Final
 
 from entrepot.core.uploads import Claimed, Completion, Outcome, Place, UploadQuery
 from entrepot.doors.s3 import documents, documents_list
+from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.calls import DEFAULT_CHECKSUM, SINGLE_LIMIT, Call, conditions, parse_meta, version_field
 from entrepot.doors.s3.checksums import (
@@ -56,6 +57,7 @@ async def create_upload(call: Call) -> Response:
     """S3 CreateMultipartUpload."""
     headers = call.request.headers
     check_demands(headers)
+    await check_written_acl(call)
     algorithm, composite = parse_upload_checksum(headers)
     upload = await call.core.uploads.create(
         call.who, call.bucket, call.key, parse_meta(call.request),

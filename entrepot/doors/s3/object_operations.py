@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.core.objects import Opened, Put
+from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.calls import Call, conditions, parse_meta, version_field
 from entrepot.doors.s3.checksums import checksum_fields, wants_checksums
 from entrepot.doors.s3.demands import check_demands, check_unencrypted
@@ -36,6 +37,7 @@ async def put_object(call: Call) -> Response:
     """S3 PutObject."""
     headers = call.request.headers
     check_demands(headers)
+    await check_written_acl(call)
     if call.param("partNumber") is not None:
         raise refuse("InvalidRequest", "A part needs an uploadId beside its partNumber.")
     incoming = call.incoming()

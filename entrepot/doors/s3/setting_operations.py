@@ -41,6 +41,6 @@ async def get_bucket_policy_status(call: Call) -> Response:
 
 async def get_object_tagging(call: Call) -> Response:
     """S3 GetObjectTagging."""
-    version_id = call.request.param("versionId")
+    version_id = call.version_id()
     await call.core.objects.open(call.who, call.bucket, call.key, version_id)
     return xml(documents.no_tags())

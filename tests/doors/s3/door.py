@@ -92,7 +92,7 @@ class Call:
     def pieces(self) -> list[bytes]:
         return self.body if isinstance(self.body, list) else [self.body]
 
-    def signed(self) -> list[tuple[bytes, bytes]]:
+    def signed(self, region: str = "us-east-1") -> list[tuple[bytes, bytes]]:
         """The header fields, signed over everything. A Content-Length goes along unless ``length`` is off."""
         body = b"".join(self.pieces)
         url = f"http://{HOST}{self.path}" + (f"?{self.query}" if self.query else "")
@@ -101,7 +101,7 @@ class Call:
             if "x-amz-content-sha256" not in request.headers:
                 request.headers["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
             request.context["payload_signing_enabled"] = True
-            S3SigV4Auth(Credentials(self.keys.access, self.keys.secret), "s3", "us-east-1").add_auth(request)
+            S3SigV4Auth(Credentials(self.keys.access, self.keys.secret), "s3", region).add_auth(request)
         fields = {name.lower(): str(value) for name, value in request.headers.items()} | {"host": HOST}
         if self.length:
             fields.setdefault("content-length", str(len(body)))
@@ -110,6 +110,8 @@ class Call:
 
 class Door:
     """A server over a data directory of its own, in an event loop of its own."""
+
+    root = ROOT
 
     def __init__(self, data: Path, **settings: Any) -> None:
         settings.setdefault("log", Log(access=False))
@@ -147,7 +149,7 @@ class Door:
         left = list(enumerate(pieces, 1))
         scope = {
             "type": "http", "method": call.method, "path": call.path, "raw_path": call.path.encode("latin-1"),
-            "query_string": call.query.encode("latin-1"), "headers": call.signed(), "scheme": "http",
+            "query_string": call.query.encode("latin-1"), "headers": call.signed(self.config.region), "scheme": "http",
             "root_path": "", "client": ("127.0.0.1", 1),
         }
         sent: list[Mapping[str, Any]] = []
