@@ -14,6 +14,7 @@ import asyncio
 import itertools
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -81,7 +82,8 @@ class Postgres:
             finally:
                 await connection.close()
 
-        asyncio.run(run())
+        with ThreadPoolExecutor(1) as thread:  # the caller may be within an event loop
+            thread.submit(lambda: asyncio.run(run())).result()
 
     def new_schema(self) -> str:
         """The URL of an empty schema. Schemas share advisory locks, as processes on one catalog do."""

@@ -88,7 +88,7 @@ class _Connection(_Plain):
 
 
 class PostgreSQL:
-    """A :class:`~entrepot.catalog.database.Database` on a PostgreSQL server, 13 or later.
+    """A :class:`~entrepot.catalog.database.Database` on a PostgreSQL server, 14 or later.
 
     A write whose connection is lost at its COMMIT raises Unavailable although it may have been
     made: callers who try again must be ready to find their own work.
@@ -116,6 +116,8 @@ class PostgreSQL:
             )
         except asyncpg.ClientConfigurationError as error:
             raise _unusable(str(error)) from error
+        except ValueError:  # its text may hold a piece of the password
+            raise _unusable("not a PostgreSQL URL: percent-encode special characters in it") from None
         except _DATABASE_ERRORS as error:
             raise translate(error) from error
 

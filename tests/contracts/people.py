@@ -66,7 +66,8 @@ class PeopleContract:
             expected = [
                 name for i, name in enumerate(names) if name.startswith(prefix) and owner in {None, f"account{i % 2}"}
             ]
-            found, after = [], ""
+            found: list[str] = []
+            after = ""
             while page := await acts.database.read(buckets.list_buckets(owner, prefix, after, 3)):
                 found.extend(bucket.name for bucket in page)
                 after = page[-1].name

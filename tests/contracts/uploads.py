@@ -13,7 +13,6 @@ from entrepot.catalog import buckets, uploads
 from entrepot.catalog.blobs import list_pieces
 from entrepot.errors import (
     BucketMissing,
-    EntrepotError,
     ObjectMissing,
     PartMissing,
     PreconditionFailed,
@@ -252,7 +251,8 @@ class UploadsContract:
         opened.sort()
         for prefix, limit in itertools.product(("", "a", "a/", "b", "\x00", "\uffff", "none"), (1, 2, 3, 100)):
             expected = [each for each in opened if each[0].startswith(prefix.encode())]
-            found, after = [], ("", "")
+            found: list[tuple[bytes, str]] = []
+            after = ("", "")
             while page := await uploading.database.read(uploads.list_uploads(bucket.id, prefix, after, limit)):
                 assert len(page) <= limit
                 after = (page[-1].key, page[-1].upload_id)
@@ -300,6 +300,5 @@ class UploadsContract:
         """Its size, or 0 when the upload has ended."""
         try:
             return (await uploading.put_part(upload, number, b"x" * number)).size
-        except EntrepotError as error:
-            assert isinstance(error, UploadMissing)
+        except UploadMissing:
             return 0
