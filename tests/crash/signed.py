@@ -33,9 +33,8 @@ def sign(
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     signed = {"host": host, **headers, "x-amz-content-sha256": payload, "x-amz-date": stamp}
     names = sorted(signed)
-    canonical = "\n".join([
-        method, path, canonical_query(query), *(f"{name}:{signed[name]}" for name in names), "", ";".join(names), payload,
-    ])  # fmt: skip
+    fields = [f"{name}:{signed[name]}" for name in names]
+    canonical = "\n".join([method, path, canonical_query(query), *fields, "", ";".join(names), payload])
     scope = f"{stamp[:8]}/us-east-1/s3/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = f"AWS4{keys.secret}".encode()

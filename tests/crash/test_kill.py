@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ SEED = os.environ.get("ENTREPOT_TEST_SEED", "") or str(random.randrange(1 << 32)
 
 @pytest.mark.timeout(900)
 def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    print(f"ENTREPOT_TEST_SEED={SEED}")
+    again = f"to run it again: ENTREPOT_TEST_SEED={SEED}"
     chance = random.Random(SEED)
     shared = [chance.randbytes(size) for size in (0, 1, 3_000, 30_000, 120_000, 5 << 20)]
     server = Server(tmp_path / "data", workers=2)
@@ -36,12 +37,12 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     for round_ in range(KILLS):
         run_for(workers, chance.uniform(0.05, 0.6), server.kill9)
         server.start()
-        assert verify(workers) == [], f"round {round_}, seed {SEED}"
+        assert verify(workers) == [], f"round {round_}; {again}"
     assert sum(worker.acked for worker in workers) > 10 * KILLS
     server.kill9()
-    assert [finding for finding in asyncio.run(collect_and_check(server)) if not finding.harmless] == []
+    assert [finding for finding in asyncio.run(collect_and_check(server)) if not finding.harmless] == [], again
     server.start()
-    assert verify(workers, everything=True) == []
+    assert verify(workers, everything=True) == [], again
     server.stop()
 
 
@@ -49,11 +50,11 @@ def verify(workers: list[Worker], *, everything: bool = False) -> list[str]:
     """What is wrong with any key, and every answer that only a sick server gives."""
     with ThreadPoolExecutor(CLIENTS) as pool:
         found = list(pool.map(lambda worker: worker.verify(everything=everything), workers))
-    return sum(found, []) + sum((worker.faults for worker in workers), [])
+    return [*itertools.chain(*found, *(worker.faults for worker in workers))]
 
 
 async def collect_and_check(server: Server) -> list[Finding]:
     config = load({"data": str(server.data)}, server.environment).config
     async with open_core(config) as core:
-        print(await core.upkeep.collect(0))
+        await core.upkeep.collect(0)
         return [finding async for finding in core.upkeep.check(deep=True)]
