@@ -29,25 +29,22 @@ def _own_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", params=["http", "https"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start a server of two workers, once for each scheme."""
+    """Start a server of two workers, once for each scheme, and fail in the end if it ever answered 5xx.
+
+    Clients retry, so an error of the server is easily hidden from what they report.
+    """
     directory = tmp_path_factory.mktemp(request.param)
     tls = make_certificate(directory / "tls") if request.param == "https" else None
     with Server(directory / "data", tls=tls, workers=2) as server:
         yield server
+    said = server.log.read_text("utf-8", "replace").splitlines()
+    assert [line for line in said if _is_failure(line)] == []
 
 
 @pytest.fixture
 def server(running: Server) -> Iterator[Server]:
-    """Lend the running server to one test, and fail the test if the server answered 5xx or crashed meanwhile.
-
-    Clients retry, so an error of the server is easily hidden from what they report.
-    """
-    before = running.log.stat().st_size
+    """Lend the running server to one test, which must leave it running."""
     yield running
-    with running.log.open("rb") as log:
-        log.seek(before)
-        said = log.read().decode("utf-8", "replace").splitlines()
-    assert [line for line in said if _is_failure(line)] == []
     assert running.is_running()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from tests.clients.trees import MIB, make_bytes
 from tests.server import Server
 
 ROWS = 200_000
+LOG_SECONDS = 1.0
 
 
 @pytest.fixture
@@ -76,8 +78,9 @@ def test_one_column_is_read_by_ranges(server: Server, filesystem: Any, bucket: s
 
 
 def sent_bytes(server: Server) -> int:
-    """Sum what the server says in its access log that it sent."""
-    return sum(map(int, re.findall(rb'"bytes_out": ?(\d+)', server.log.read_bytes())))
+    """Sum what the server says in its access log that it sent. The log is written a moment after the answer."""
+    time.sleep(LOG_SECONDS)
+    return sum(map(int, re.findall(rb'"sent": ?(\d+)', server.log.read_bytes())))
 
 
 def test_streams_directories_and_removal(filesystem: Any, bucket: str) -> None:

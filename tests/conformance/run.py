@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +36,7 @@ UNUSABLE: Final = 2
 def main() -> int:
     """Parse the command line, run, report."""
     options = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(UNUSABLE))  # so that the server is stopped on the way out
     suite = Path(options.suite).resolve()
     if not (suite / FILES[0]).exists():
         sys.stderr.write(f"{suite} is not a checkout of ceph/s3-tests: it has no {FILES[0]}\n")
@@ -67,40 +70,75 @@ def run_suite(suite: Path, *, tls: bool, expression: str, jobs: int, keep: Path 
         certificate = make_certificate(Path(scratch) / "tls") if tls else None
         server = Server(Path(scratch) / "data", tls=certificate, workers=2)
         try:
-            with server, ThreadPoolExecutor(jobs) as pool:
-                shards = [pool.submit(_run_shard, suite, server, expression, n, jobs, directory) for n in range(jobs)]
-                return [result for shard in shards for result in shard.result()]
+            with server, ExitStack() as running:
+                shards = [Shard(directory, number, jobs) for number in range(jobs)]
+                for shard in shards:
+                    running.enter_context(shard.started(suite, server, expression))
+                return [result for shard in shards for result in shard.results()]
         finally:
             if keep:
                 (keep / "server.log").write_bytes(server.log.read_bytes())
 
 
-def _run_shard(suite: Path, server: Server, expression: str, shard: int, shards: int, directory: Path) -> list[Result]:
-    configuration = directory / f"suite-{shard}.conf"
-    report = directory / f"report-{shard}.xml"
-    write_configuration(configuration, server, create_accounts(server, shard))
-    command = [sys.executable, "-m", "pytest", *FILES, "-p", "tests.conformance.marks", "-p", "no:cacheprovider"]
-    command += ["-q", "--tb=short", f"--timeout={SECONDS_A_TEST}", f"--junitxml={report}"]
-    command += ["-k", expression] if expression else []
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ENTREPOT_"))}
-    environment |= {
-        "PYTHONPATH": str(CHECKOUT),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "S3TEST_CONF": str(configuration),
-        "AWS_MAX_ATTEMPTS": "1",
-        "AWS_RETRY_MODE": "standard",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": server.host,
-        SHARD: f"{shard}/{shards}",
-    }
-    output = directory / f"output-{shard}.txt"
-    with output.open("wb") as out:
-        done = subprocess.run(command, cwd=suite, env=environment, stdout=out, stderr=subprocess.STDOUT, check=False)
-    if done.returncode not in PYTEST_RAN:
-        raise ServerFailed(f"the suite could not be run\n{output.read_text('utf-8', 'replace')[-4000:]}")
-    return read_report(report)
+class Shard:
+    """One process of the suite, with accounts of its own."""
+
+    def __init__(self, directory: Path, number: int, count: int) -> None:
+        self._number, self._count = number, count
+        self._configuration = directory / f"suite-{number}.conf"
+        self._report = directory / f"report-{number}.xml"
+        self._output = directory / f"output-{number}.txt"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def started(self, suite: Path, server: Server, expression: str) -> Iterator[None]:
+        """Run the shard for as long as the context lasts; it does not outlive it."""
+        write_configuration(self._configuration, server, create_accounts(server, self._number))
+        with self._output.open("wb") as out:
+            process = subprocess.Popen(
+                self._command(expression),
+                cwd=suite,
+                env=self._environment(server.host),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        self._process = process
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+    def results(self) -> list[Result]:
+        """Wait for the end and return what it found. Raises `ServerFailed` when pytest itself gave up."""
+        if self._process is None or self._process.wait() not in PYTEST_RAN:
+            text = self._output.read_text("utf-8", "replace")
+            raise ServerFailed(f"the suite could not be run\n{text[-4000:]}")
+        return read_report(self._report)
+
+    def _command(self, expression: str) -> list[str]:
+        command = [sys.executable, "-m", "pytest", *FILES, "-p", "tests.conformance.marks", "-p", "no:cacheprovider"]
+        command += ["-q", "--tb=short", f"--timeout={SECONDS_A_TEST}", f"--junitxml={self._report}"]
+        return [*command, "-k", expression] if expression else command
+
+    def _environment(self, host: str) -> dict[str, str]:
+        """The suite's settings, with this project's and the user's own AWS settings taken out.
+
+        Without the two of retrying, every 5xx would cost four more requests.
+        """
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ENTREPOT_"))}
+        return inherited | {
+            "PYTHONPATH": str(CHECKOUT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "S3TEST_CONF": str(self._configuration),
+            "AWS_MAX_ATTEMPTS": "1",
+            "AWS_RETRY_MODE": "standard",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": host,
+            SHARD: f"{self._number}/{self._count}",
+        }
 
 
 def _render(results: list[Result], verdict: Verdict) -> str:
