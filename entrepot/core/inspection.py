@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.blobs.store import BlobStore, digest
-from entrepot.catalog import inspection as rows
+from entrepot.catalog import consistency as rows
 from entrepot.catalog.blobs import damage_inline
 from entrepot.catalog.database import Database
 from entrepot.catalog.upkeep import list_placed
