@@ -6,9 +6,10 @@ import pytest
 
 from tests.catalog.engines import Engine
 from tests.contracts.database import DatabaseContract
+from tests.contracts.shared import SharedContract
 
 
-class TestFile(DatabaseContract):
+class TestFile(SharedContract):
     @pytest.fixture
     def engine(self, file_engine: Engine) -> Engine:
         return file_engine
@@ -20,7 +21,7 @@ class TestMemory(DatabaseContract):
         return memory_engine
 
 
-class TestPostgreSQL(DatabaseContract):
+class TestPostgreSQL(SharedContract):
     @pytest.fixture
     def engine(self, postgres_engine: Engine) -> Engine:
         return postgres_engine
