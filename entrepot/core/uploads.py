@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from entrepot.catalog import uploads as rows
 from entrepot.catalog.database import Database
-from entrepot.catalog.objects import NewVersion
+from entrepot.catalog.objects import NewVersion, find_version
 from entrepot.catalog.uploads import MOST_PARTS
 from entrepot.catalog.uploads import Outcome as Outcome  # noqa: PLC0414 - what doors get from completing
 from entrepot.core.buckets import Buckets
@@ -194,8 +194,8 @@ class Uploads:
         """Publish the parts named, in their order, as one version. Copies no byte, unless the parts
         are so small that the object would be read from more than twice the blobs it needs.
 
-        Asked again it gives the same answer. Raises UploadMissing, PartMissing, PartInvalid,
-        PartOrder, TooSmall, TooLarge, DigestMismatch, ArgumentInvalid, PreconditionFailed,
+        Asked again it gives the same answer, without ``version`` once that is overwritten. Raises
+        UploadMissing, PartMissing, PartInvalid, PartOrder, TooSmall, TooLarge, DigestMismatch, ArgumentInvalid, PreconditionFailed,
         ObjectMissing; the upload stays open.
         """
         bucket = await self.buckets.get(who, place.bucket, Right.WRITE)
@@ -216,7 +216,12 @@ class Uploads:
             )  # fmt: skip
 
         operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), completion.when)
-        return await self.database.write(operation, heavy=True)
+        outcome = await self.database.write(operation, heavy=True)
+        if outcome.version is not None:
+            return outcome
+        version = await self.database.read(find_version(bucket.id, place.key, outcome.version_id))
+        same = version is not None and version.etag == outcome.etag
+        return replace(outcome, version=version) if same else outcome
 
     def _scattered(self, parts: Sequence[Part]) -> bool:
         blobs = sum(math.ceil(part.size / self.content.blob_size) for part in parts)

@@ -119,7 +119,7 @@ async def _part_window(opened: Opened, number: int) -> Window:
     span = Span(start, start + part.size) if part.size else None
     if span is None and version.size:
         raise refuse("InvalidRange", "This part is empty.")
-    return Window(span, part.checksums, len(parts))
+    return Window(span, Checksums(part.checksums.values, version.checksums.composite), len(parts))
 
 
 def object_fields(call: Call, opened: Opened, window: Window) -> list[tuple[bytes, bytes]]:
