@@ -65,7 +65,7 @@ class Request:
     """
 
     __slots__ = (
-        "_query", "body", "client", "headers", "id", "method", "mount", "note", "raw_path", "raw_query", "scheme",
+        "_names", "body", "client", "headers", "id", "method", "mount", "note", "raw_path", "raw_query", "scheme",
     )
 
     def __init__(
@@ -83,7 +83,7 @@ class Request:
         self.id = ""
         self.note: dict[str, object] = {}
         """What the access log tells about this request: operation, bucket, key, principal."""
-        self._query: dict[str, list[str]] | None = None
+        self._names: dict[str, bytes] | None = None
 
     @property
     def path(self) -> bytes:
@@ -96,21 +96,27 @@ class Request:
 
         Raises UnicodeDecodeError when a name or value is not UTF-8.
         """
-        if self._query is None:
-            self._query = parse_query(self.raw_query)
-        return self._query
+        return parse_query(self.raw_query)
+
+    @property
+    def names(self) -> dict[str, bytes]:
+        """Parameters by decoded name with the first value of each as it came. Most are never asked
+        for (a presigned query has many), so no value is decoded. Raises UnicodeDecodeError."""
+        if self._names is None:
+            names: dict[str, bytes] = {}
+            if self.raw_query:
+                for pair in self.raw_query.split(b"&"):
+                    raw, _, value = pair.partition(b"=")
+                    name = _text(raw) if b"%" in raw or b"+" in raw else raw.decode()
+                    if name not in names:
+                        names[name] = value
+            self._names = names
+        return self._names
 
     def param(self, name: str) -> str | None:
-        """The first value of a query parameter, or None. Decodes no other value: a presigned query
-        has many. Raises UnicodeDecodeError when this one, or a name before it, is not UTF-8."""
-        if self._query is None and self.raw_query:
-            for pair in self.raw_query.split(b"&"):
-                raw, _, value = pair.partition(b"=")
-                if _text(raw) == name:
-                    return _text(value)
-            return None
-        values = self.query.get(name)
-        return values[0] if values else None
+        """The first value of a query parameter, or None. Raises UnicodeDecodeError."""
+        value = self.names.get(name)
+        return None if value is None else _text(value)
 
 
 def parse_query(raw: bytes) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ from entrepot.doors.s3 import (
     object_operations,
     setting_operations,
 )
-from entrepot.doors.s3.absent import absent
+from entrepot.doors.s3.absent import absent, preflight
 from entrepot.doors.s3.calls import Call, check_key
 from entrepot.doors.s3.documents import error as error_document
 from entrepot.doors.s3.faults import refusal_of
@@ -155,22 +155,24 @@ def find_operation(request: Request, bucket: str, key: str) -> tuple[str, Operat
     level = OBJECT if key else BUCKET if bucket else SERVICE
     if key and request.method == "PUT" and request.headers.raw_get(b"x-amz-copy-source") is not None:
         level = COPY
-    sub = find_subresource(request.raw_query) if request.raw_query else ""
+    sub = find_subresource(request) if request.raw_query else ""
     found = OPERATIONS.get((request.method, level, sub))
     if found is None:
+        if request.method == "OPTIONS":
+            raise preflight(request.headers)
         return absent(request.method, level, sub)
     return found
 
 
-def find_subresource(raw_query: bytes) -> str:
-    """The first parameter that names a sub-resource. Only names are decoded: a presigned query has
-    many parameters and most requests none that counts. Raises Refusal for what is not UTF-8."""
-    for pair in raw_query.split(b"&"):
-        raw = pair.partition(b"=")[0]
-        name = _decoded(raw.replace(b"+", b" ")) if b"%" in raw or b"+" in raw else raw.decode("latin-1")
-        if name in SUBRESOURCES:
-            return name
-    return ""
+def find_subresource(request: Request) -> str:
+    """The first parameter that names a sub-resource. Raises Refusal for what is not UTF-8."""
+    try:
+        names = request.names
+    except UnicodeDecodeError:
+        raise refuse("InvalidURI", "The query is not UTF-8 once percent-decoded.") from None
+    if SUBRESOURCES.isdisjoint(names):
+        return ""
+    return next(name for name in names if name in SUBRESOURCES)
 
 
 def render(request: Request, refusal: Refusal) -> Response:
