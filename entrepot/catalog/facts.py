@@ -1,0 +1,23 @@
+"""What a catalog says of itself, for whoever looks after it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from entrepot.catalog.database import Row, Sql, Transaction, all_, one
+from entrepot.catalog.schema import APPLIED
+
+_MIGRATIONS: Final = Sql(APPLIED)
+_DURABILITY: Final = Sql("SELECT current_setting('synchronous_commit')")
+
+
+def list_migrations() -> Transaction[list[int]]:
+    """The numbers of the migrations that were applied, in order."""
+    rows: list[Row] = yield all_(_MIGRATIONS)
+    return [row[0] for row in rows]
+
+
+def durability() -> Transaction[str]:
+    """PostgreSQL's ``synchronous_commit``, as it is on our connections. SQLite has no such word."""
+    row: Row = yield one(_DURABILITY)
+    return str(row[0])

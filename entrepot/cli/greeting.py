@@ -1,0 +1,74 @@
+"""What ``entrepot serve`` prints at its start."""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+from typing import Final
+
+from entrepot import __version__
+from entrepot.config import Config
+
+EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is told from the others here, not bound
+
+
+def endpoint(config: Config) -> str:
+    """The URL for clients on this host, and under TLS for those that know the server's name."""
+    host, port = config.address
+    scheme = "http"
+    if config.tls_certificate is not None:
+        scheme = "https"
+        if host in EVERYWHERE and config.domain:
+            host = config.domain[0]
+    return f"{scheme}://{_in_url(EVERYWHERE.get(host, host))}:{port}"
+
+
+def _in_url(host: str) -> str:
+    try:
+        return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host
+    except ValueError:
+        return host
+
+
+def greeting(config: Config) -> str:
+    """Where the server listens and where its data are, in one line."""
+    host, port = config.address
+    scheme = "http" if config.tls_certificate is None else "https"
+    return f"Entrepôt {__version__} listens on {scheme}://{_in_url(host)}:{port}, data in {config.data.absolute()}"
+
+
+def introduction(config: Config, access: str, secret: str) -> str:
+    """The new root key, and a command for each of three clients.
+
+    The secret stands in the two lines that set variables, and in no command's arguments, which
+    everybody on a host can see.
+    """
+    url, region = endpoint(config), config.region
+    python = (
+        f'import boto3; s3 = boto3.client("s3", endpoint_url="{url}", region_name="{region}"); '
+        'print([bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])'
+    )
+    trust = ""
+    if config.tls_certificate is not None:
+        trust = (
+            "\nIf no public authority signed the certificate, clients have to be told whom to trust:\n"
+            "  export AWS_CA_BUNDLE=AUTHORITY.pem CURL_CA_BUNDLE=AUTHORITY.pem\n"
+        )
+    return f"""
+This is the root key. It is shown this once; set it in the shell of a client:
+
+  export AWS_ACCESS_KEY_ID={shlex.quote(access)}
+  export AWS_SECRET_ACCESS_KEY={shlex.quote(secret)}
+{trust}
+Then each of these works. With the AWS command line, to make a bucket:
+
+  aws --endpoint-url {url} --region {region} s3 mb s3://hello
+
+with boto3, to list buckets:
+
+  python3 -c {shlex.quote(python)}
+
+and with curl, for the same list:
+
+  curl --aws-sigv4 aws:amz:{region}:s3 -H x-amz-content-sha256:UNSIGNED-PAYLOAD --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" {url}/
+"""

@@ -1,0 +1,137 @@
+"""``entrepot ls`` and ``entrepot rm``."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from entrepot.catalog.listing import Query
+from entrepot.cli.opening import ROOT, Data, File, with_core
+from entrepot.cli.places import Remote, parse_object, parse_remote
+from entrepot.cli.several import each, in_turn
+from entrepot.cli.words import say
+from entrepot.core import Core
+from entrepot.errors import ObjectMissing
+from entrepot.model import Listed
+
+Recursive = Annotated[bool, Parameter(("--recursive", "-r"), negative="", show_default=False)]
+
+
+def ls(
+    place: Annotated[str, Parameter(help="bucket or bucket/prefix; without it, the buckets.", show_default=False)] = "",
+    /,
+    *,
+    recursive: Annotated[Recursive, Parameter(help="All keys below, whatever their depth.")] = False,
+    data: Data = None,
+    config: File = None,
+) -> None:
+    """List buckets, or what is in one: time (UTC), size in bytes, key. Deeper levels end with a slash."""
+
+    async def work(core: Core) -> None:
+        if not place:
+            async for bucket in _buckets(core):
+                say(bucket)
+            return
+        remote = parse_remote(place)
+        if recursive:
+            async for item in walk(core, remote.bucket, remote.key):
+                _show(item, item.key)
+        else:
+            await _level(core, remote)
+
+    with_core(data, config, work)
+
+
+def rm(
+    place: Annotated[str, Parameter(help="bucket/key, or with --recursive bucket or bucket/prefix.")],
+    /,
+    *,
+    recursive: Annotated[Recursive, Parameter(help="Everything below.")] = False,
+    versions: Annotated[
+        bool, Parameter(help="Older versions and delete markers too: nothing is kept.", negative="", show_default=False)
+    ] = False,
+    data: Data = None,
+    config: File = None,
+) -> None:
+    """Delete an object, or with --recursive all objects below a prefix.
+
+    A bucket that keeps versions keeps what is deleted; --versions removes that as well. Bytes are
+    freed by `entrepot collect`, once nothing names them.
+    """
+    remote = parse_remote(place) if recursive else parse_object(place)
+
+    async def work(core: Core) -> None:
+        async def delete(item: Listed) -> None:
+            version = item.version_id if versions else None
+            await core.objects.delete(ROOT, remote.bucket, item.key, version)
+            say(f"deleted {remote.bucket}/{item.key}" + (f" version {version}" if version else ""))
+
+        if not recursive:
+            await _check_there(core, remote, versions=versions)
+        if versions:
+            while found := await _history(core, remote, recursive=recursive):
+                await each(in_turn(found), delete)
+        elif recursive:
+            await each(walk(core, remote.bucket, remote.prefix), delete)
+        else:
+            await core.objects.delete(ROOT, remote.bucket, remote.key)
+            say(f"deleted {remote}")
+
+    with_core(data, config, work)
+
+
+async def _check_there(core: Core, remote: Remote, *, versions: bool) -> None:
+    """Deleting what is not there is no error to the core, but a slip of the hand here. Raises ObjectMissing."""
+    if not versions:
+        await core.objects.open(ROOT, remote.bucket, remote.key)
+    elif not await _history(core, remote, recursive=False):
+        raise ObjectMissing(remote)
+
+
+async def _history(core: Core, remote: Remote, *, recursive: bool) -> list[Listed]:
+    """The first thousand versions and markers of an object, or of all below it."""
+    if recursive:
+        return (await core.objects.list_versions(ROOT, remote.bucket, Query(0, remote.prefix))).items
+    page = await core.objects.list_versions(ROOT, remote.bucket, Query(0, remote.key))
+    return [item for item in page.items if item.key == remote.key]
+
+
+async def _buckets(core: Core) -> AsyncIterator[str]:
+    after = ""
+    while page := await core.buckets.list(ROOT, after=after, limit=1000):
+        for bucket in page:
+            yield bucket.name
+        after = page[-1].name
+
+
+async def walk(core: Core, bucket: str, prefix: str) -> AsyncIterator[Listed]:
+    """Every current object whose key begins with ``prefix``, in order of the keys' bytes."""
+    query = Query(0, prefix)
+    while True:
+        page = await core.objects.list(ROOT, bucket, query)
+        for item in page.items:
+            yield item
+        if not page.more:
+            return
+        query = Query(0, prefix, after=page.last)
+
+
+async def _level(core: Core, remote: Remote) -> None:
+    query = Query(0, remote.key, "/")
+    while True:
+        page = await core.objects.list(ROOT, remote.bucket, query)
+        for prefix in page.prefixes:
+            say(f"{'':19}  {'':>12}  {prefix}")
+        for item in page.items:
+            _show(item, item.key)
+        if not page.more:
+            return
+        query = Query(0, remote.key, "/", after=page.last)
+
+
+def _show(item: Listed, name: str) -> None:
+    moment = datetime.datetime.fromtimestamp(item.created_at // 1_000_000, datetime.UTC)
+    say(f"{moment:%Y-%m-%d %H:%M:%S}  {item.size:>12}  {name}")

@@ -1,0 +1,90 @@
+"""Opening the data that a command works on: the two flags that every command has, and the core."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+
+from cyclopts import Parameter
+
+from entrepot.config import Config, Loaded, Log, load
+from entrepot.core import Core
+from entrepot.core.keys import ROOT_ACCOUNT
+from entrepot.errors import ArgumentInvalid
+from entrepot.model import Principal
+
+T = TypeVar("T")
+
+Data = Annotated[Path | None, Parameter("--data", help="Directory of the data.", group="Where", show_default=False)]
+File = Annotated[
+    Path | None,
+    Parameter("--config", help="File of settings, instead of entrepot.toml.", group="Where", show_default=False),
+]
+
+ROOT: Final = Principal(ROOT_ACCOUNT, root=True)
+"""Whoever may read the data's files may do everything, so a local command acts as the root key does."""
+
+
+def settings(data: Path | None, file: Path | None, **flags: object) -> Loaded:
+    """The settings in force for a command. Raises ConfigInvalid."""
+    return load({"data": data, **flags}, os.environ, file)
+
+
+def with_core(
+    data: Path | None,
+    file: Path | None,
+    work: Callable[[Core], Awaitable[T]],
+    *,
+    fresh: bool = False,
+    content: bool = False,
+) -> T:
+    """Run ``work`` on an open core and return what it returns.
+
+    ``fresh`` says that the data may be made here, ``content`` that bytes are read or written.
+    Raises ArgumentInvalid where that cannot be, and what ``work`` raises.
+    """
+    config = settings(data, file).config
+    if not fresh:
+        check_data(config)
+    if content:
+        check_stores(config)
+    return asyncio.run(_run(config, work))
+
+
+async def _run(config: Config, work: Callable[[Core], Awaitable[T]]) -> T:
+    async with opened(config) as core:
+        return await work(core)
+
+
+@contextlib.asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Core]:
+    """The core of a process that answers no requests."""
+    from entrepot.app import open_core
+
+    async with open_core(replace(config, log=Log(level="error"))) as core:
+        yield core
+
+
+def has_data(config: Config) -> bool:
+    """Whether a catalog has been made already."""
+    return bool(config.catalog) or (config.data / "catalog.sqlite").exists()
+
+
+def check_data(config: Config) -> None:
+    """A directory that was misspelt must not become a new, empty store. Raises ArgumentInvalid."""
+    if not has_data(config):
+        hint = f"there is no data in {config.data}: name the directory with --data, or start entrepot serve there first"
+        raise ArgumentInvalid("data", config.data, hint)
+
+
+def check_stores(config: Config) -> None:
+    """What another process keeps in its memory cannot be reached. Raises ArgumentInvalid."""
+    for name, store in config.stores.items():
+        if store.kind == "memory":
+            hint = "is in the memory of the server: only the server's clients reach it"
+            raise ArgumentInvalid(f"stores.{name}", store.kind, hint)

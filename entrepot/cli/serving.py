@@ -1,0 +1,80 @@
+"""``entrepot serve`` and ``entrepot config``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from entrepot.cli.greeting import greeting, introduction
+from entrepot.cli.opening import Data, File, opened, settings
+from entrepot.cli.preflight import check_port, check_tls
+from entrepot.cli.words import say
+from entrepot.config import Config
+
+
+def serve(
+    *,
+    listen: Annotated[
+        str | None, Parameter(help="HOST:PORT; port 0 takes a free one. [default: 127.0.0.1:9000]", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, Parameter(help="Processes that answer. [default: one for each core]", show_default=False)
+    ] = None,
+    data: Data = None,
+    config: File = None,
+) -> None:
+    """Answer requests until told to stop (Ctrl-C or SIGTERM; requests under way are finished).
+
+    The first start makes the data directory and a root key, and prints that key this once.
+    """
+    chosen = settings(data, config, listen=listen, workers=workers).config
+    if chosen.tls_certificate is not None and chosen.tls_key is not None:
+        check_tls(chosen.tls_certificate, chosen.tls_key)
+    chosen = replace(chosen, listen=check_port(chosen))
+    access, secret, made = asyncio.run(_prepare(chosen))
+    # Flushed, as the workers would print again what is left in a buffer.
+    print(greeting(chosen), flush=True)  # noqa: T201 - the one thing that has to stand as it is, to be pasted
+    if made:
+        print(introduction(chosen, access, secret), flush=True)  # noqa: T201 - same
+    from entrepot.serving import serve as run
+
+    run(chosen)
+
+
+async def _prepare(config: Config) -> tuple[str, str, bool]:
+    """Make what is not there yet, and find out before any worker starts what is wrong with the settings."""
+    from entrepot.app import route
+
+    async with opened(config) as core:
+        route(core, config)
+        return await core.keys.root_key()
+
+
+def config(*, data: Data = None, config: File = None) -> None:
+    """Show every setting with its value, as in entrepot.toml, and behind it where it comes from.
+
+    Secrets are masked. What is not set at all stands in a comment.
+    """
+    rows = settings(data, config).settings
+    lines = [(_line(row.name, row.value), row.source) for row in rows]
+    width = min(48, max(len(line) for line, _ in lines))
+    for line, source in lines:
+        say(f"{line:{width}}  # {source}")
+
+
+def _line(name: str, value: object) -> str:
+    if value is None or value in ("", ()):
+        return f"# {name} is not set"
+    return f"{name} = {_toml(value)}"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(str(value), ensure_ascii=False)

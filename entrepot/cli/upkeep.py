@@ -1,0 +1,87 @@
+"""``entrepot check`` and ``entrepot collect``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from entrepot.cli.opening import Data, File, settings, with_core
+from entrepot.cli.progress import watching
+from entrepot.cli.words import Misused, complain, say, size_text
+from entrepot.core import Core
+from entrepot.core.upkeep import Collected
+
+
+def check(
+    *,
+    deep: Annotated[
+        bool, Parameter(help="Read every byte that is stored and verify it.", negative="", show_default=False)
+    ] = False,
+    data: Data = None,
+    config: File = None,
+) -> int:
+    """Compare the catalog with itself and with the stores, and tell what does not agree.
+
+    Blobs that the catalog does not know are told, too; they harm nobody. The exit code is 1 when
+    anything else is found. What --deep finds damaged is taken out of service.
+    """
+
+    async def work(core: Core) -> int:
+        faults = 0
+        with watching("checking"):
+            async for finding in core.upkeep.check(deep=deep):
+                faults += not finding.harmless
+                say(f"{finding.kind}: {finding.what}: {finding.hint}")
+        if faults:
+            complain("catalog and stores do not agree" if faults == 1 else f"{faults} things do not agree")
+        else:
+            say("catalog and stores agree")
+        return 1 if faults else 0
+
+    return with_core(data, config, work, content=True)
+
+
+def collect(
+    *,
+    dry_run: Annotated[
+        bool, Parameter(help="Only tell what would be removed.", negative="", show_default=False)
+    ] = False,
+    grace: Annotated[
+        float | None,
+        Parameter(
+            help="Seconds for which nothing may have touched what is removed, instead of grace_seconds. Transfers that "
+            "take longer can break off.",
+            show_default=False,
+        ),
+    ] = None,
+    orphans: Annotated[
+        bool,
+        Parameter(help="Blobs that the catalog does not know, too; look at them with check before.", negative=""),
+    ] = False,
+    expire: Annotated[
+        float | None,
+        Parameter(help="End uploads to which nothing was added for so many seconds.", show_default=False),
+    ] = None,
+    data: Data = None,
+    config: File = None,
+) -> None:
+    """Remove bytes that nothing names any more. Nothing else ever removes any."""
+    seconds = settings(data, config).config.grace_seconds if grace is None else grace
+    if seconds < 0 or (expire is not None and expire < 0):
+        raise Misused("seconds are counted from 0")
+
+    async def work(core: Core) -> Collected:
+        with watching("collecting"):
+            return await core.upkeep.collect(seconds, dry_run=dry_run, orphans=orphans, expire=expire)
+
+    done = with_core(data, config, work, content=True)
+    verb = "would remove" if dry_run else "removed"
+    say(
+        f"{verb} {done.blobs} blobs ({size_text(done.bytes)}), {done.inline} small ones ({size_text(done.inline_bytes)})"
+    )
+    say(f"{verb} {done.manifests} manifests and {done.uploads_forgotten} finished uploads")
+    if orphans:
+        say(f"{verb} {done.orphans} blobs that the catalog does not know")
+    if expire is not None and not dry_run:
+        say(f"ended {done.uploads_expired} uploads")

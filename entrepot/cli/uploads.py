@@ -1,0 +1,138 @@
+"""From local files to objects."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import stat
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from entrepot.cli.folders import read_file
+from entrepot.cli.opening import ROOT
+from entrepot.cli.places import Remote, check_key
+from entrepot.cli.progress import Tally
+from entrepot.cli.several import each, in_turn
+from entrepot.cli.words import STDIO, Misused, complain
+from entrepot.core import Core
+from entrepot.core.content import Intake
+from entrepot.core.objects import Put
+from entrepot.errors import BodyIncomplete, NameInvalid, TooLarge
+from entrepot.model import Meta
+
+LARGEST: Final = 5 * 1024**4
+CHECKSUM: Final = "crc64nvme"
+"""Kept of every object, as the S3 door does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file and where it goes. ``size`` is None for a stream, ``path`` for standard input."""
+
+    path: Path | None
+    target: Remote
+    size: int | None
+
+
+def plan(
+    paths: Sequence[str], target: Remote, *, recursive: bool, media_type: str | None
+) -> Callable[[Core], Awaitable[int]]:
+    """The work of storing local files. Raises Misused, OSError."""
+    several = len(paths) > 1
+    uploads = [upload for path in paths for upload in _uploads(path, target, several=several, recursive=recursive)]
+    sizes = [upload.size for upload in uploads if upload.size is not None]
+
+    async def work(core: Core) -> int:
+        with Tally(sum(sizes) if len(sizes) == len(uploads) else None) as tally:
+
+            async def store(upload: Upload) -> None:
+                await _store(core, upload, media_type, tally)
+
+            await each(in_turn(uploads), store)
+        return tally.code
+
+    return work
+
+
+def _uploads(text: str, target: Remote, *, several: bool, recursive: bool) -> Iterator[Upload]:
+    if text == STDIO:
+        if several or target.folder:
+            raise Misused("standard input has no name: say bucket/key")
+        yield Upload(None, target, None)
+        return
+    path = Path(text)
+    found = path.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        size = found.st_size if stat.S_ISREG(found.st_mode) else None
+        yield Upload(path, target.below(path.name) if several else target.named(path.name), size)
+    elif not recursive:
+        raise Misused(f"{text} is a directory: add --recursive")
+    else:
+        below = target.below(path.resolve().name) if several else target
+        for file, size in _files(path):
+            yield Upload(file, below.below(file.relative_to(path).as_posix()), size)
+
+
+def _files(root: Path) -> Iterator[tuple[Path, int]]:
+    """Every regular file below a directory, links to files followed and links to directories not."""
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
+    for folder, names, files in os.walk(root, onerror=unreadable):
+        names.sort()
+        for name in sorted(files):
+            path = Path(folder, name)
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                complain(f"{path} is left out: it leads nowhere")
+                continue
+            if stat.S_ISREG(found.st_mode):
+                yield path, found.st_size
+            else:
+                complain(f"{path} is left out: it is not a file")
+
+
+async def _store(core: Core, upload: Upload, media_type: str | None, tally: Tally) -> None:
+    """Store one file; what is wrong with it alone is told and counted."""
+    target = upload.target
+    source = "standard input" if upload.path is None else str(upload.path)
+    try:
+        check_key(target.key)
+        kind = guess_type(target.key) if media_type is None else media_type
+        put = Put(Meta(kind), Intake(upload.size, LARGEST, ("md5", CHECKSUM)), (CHECKSUM,))
+        if upload.path is None:
+            version = await core.objects.put(ROOT, target.bucket, target.key, _counted(sys.stdin.buffer, tally), put)
+        else:
+            with upload.path.open("rb", buffering=0) as file:
+                version = await core.objects.put(ROOT, target.bucket, target.key, _counted(file, tally), put)
+    except BodyIncomplete:
+        tally.failed(f"{source} changed while it was read, and was not stored")
+    except (NameInvalid, TooLarge) as error:
+        tally.failed(f"{source}: {error}")
+    except OSError as error:
+        tally.failed(f"{source}: {error.strerror}")
+    else:
+        tally.done(source, target, version.size)
+
+
+async def _counted(file: IO[bytes], tally: Tally) -> AsyncIterator[bytes]:
+    async for data in read_file(file):
+        yield data
+        tally.moved(len(data))
+
+
+def guess_type(name: str) -> str:
+    """The media type that a name suggests; of what is compressed, that of the compression.
+
+    >>> guess_type("a/photo.jpg"), guess_type("backup.tar.gz"), guess_type("README")
+    ('image/jpeg', 'application/gzip', '')
+    """
+    kind, encoding = mimetypes.guess_type(name.rpartition("/")[2])
+    if encoding is not None:
+        return "application/gzip" if encoding == "gzip" else f"application/x-{encoding}"
+    return kind or ""
