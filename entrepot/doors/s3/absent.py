@@ -14,7 +14,7 @@ from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import Denied
 from entrepot.model import Bucket, Right, Versioning
-from entrepot.wire.http import Response
+from entrepot.wire.http import Headers, Response
 
 NONE_SET: Final = {
     ("bucket", "cors"): "NoSuchCORSConfiguration",
@@ -87,6 +87,13 @@ async def _object(call: Call, sub: str) -> Response:
         await call.core.objects.open(call.who, call.bucket, call.key, call.version_id())
         raise refuse("InvalidRequest", "The bucket has no object lock configuration.")
     raise _unknown(method, "object", sub)
+
+
+def preflight(headers: Headers) -> Refusal:
+    """What a browser is told that asks before it asks (CORS). It cannot sign, so nobody is known."""
+    if "origin" not in headers:
+        return refuse("BadRequest", "A preflight request needs the header Origin.")
+    return refuse("AccessForbidden")
 
 
 def _unknown(method: str, level: str, sub: str) -> Refusal:

@@ -13,6 +13,7 @@ _BAD, _DENIED, _MISSING, _CONFLICT, _FAILED = 400, 403, 404, 409, 412
 TABLE: Mapping[str, tuple[int, str]] = {
     # Identity and signature.
     "AccessDenied": (_DENIED, "Access denied."),
+    "AccessForbidden": (_DENIED, "No rule allows this request from another origin."),
     "AuthorizationHeaderMalformed": (_BAD, "The Authorization header is not a valid AWS4-HMAC-SHA256 one."),
     "AuthorizationQueryParametersError": (_BAD, "The X-Amz-* parameters of the query do not form a valid signature."),
     "ExpiredToken": (_BAD, "The session token has expired."),
