@@ -206,11 +206,15 @@ def delete_object(
 ) -> Transaction[Deleted]:
     """Delete the current state of a key: for good, or by a marker where versions are kept.
 
-    Deleting what is not there is no error. Raises BucketMissing, PreconditionFailed.
+    Deleting what is not there is no error; on a condition it does nothing at all. Raises
+    BucketMissing, PreconditionFailed.
     """
     versioning, _, live = yield from hold(bucket, name, key)
-    if when is not ALWAYS:
-        when.check_delete(live or (yield from find_newest(bucket, key)))
+    if not when.empty:
+        newest = live or (yield from find_newest(bucket, key))
+        if newest is None:
+            return Deleted(None, marker=False)
+        when.check_delete(newest)
     yield from _make_room(bucket, key, live, versioning, now)
     if versioning is Versioning.OFF:
         return Deleted(None, marker=False)

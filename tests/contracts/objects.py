@@ -205,6 +205,8 @@ class ObjectsContract:
     async def test_conditions_on_deleting_a_marker(self, acts: Acts) -> None:
         bucket = await acts.bucket(Versioning.ON)
         await acts.delete(bucket, "k", Precondition(if_match=("x",)))
+        assert await acts.newest(bucket, "k") is None
+        await acts.delete(bucket, "k")
         for wrong in (Precondition(if_match=("x",)), Precondition(size=2), Precondition(modified_at=99)):
             with pytest.raises(PreconditionFailed):
                 await acts.delete(bucket, "k", wrong)
