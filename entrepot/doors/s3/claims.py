@@ -268,6 +268,7 @@ def _expires(value: bytes) -> int:
 # --- Common to both
 
 
+@lru_cache(maxsize=1024)
 def _scope(credential: bytes, code: str) -> tuple[str, str, str, str]:
     """Access key, day, region and service of ``KEY/YYYYMMDD/REGION/SERVICE/aws4_request``."""
     parts = credential.rsplit(b"/", 4)

@@ -26,10 +26,9 @@ from entrepot.doors.s3.absent import absent, preflight
 from entrepot.doors.s3.calls import Call, check_key
 from entrepot.doors.s3.documents import error as error_document
 from entrepot.doors.s3.faults import refusal_of
+from entrepot.doors.s3.proofs import Proofs
 from entrepot.doors.s3.refusal import Refusal, refuse
-from entrepot.doors.s3.signature import check, parse, unknown_key
 from entrepot.errors import EntrepotError
-from entrepot.model import ANONYMOUS
 from entrepot.wire.http import Request, Response
 
 Operation = Callable[[Call], Awaitable[Response]]
@@ -95,6 +94,7 @@ class Door:
     def __init__(self, core: Core, region: str, domains: tuple[str, ...]) -> None:
         self._core = core
         self._region = region
+        self._proofs = Proofs(core, region)
         self._domains = tuple(f".{domain.lower()}" for domain in domains)
 
     async def __call__(self, request: Request) -> Response:
@@ -117,17 +117,8 @@ class Door:
         if key:
             note["key"] = key
             check_key(key)
-        claim = parse(request)
-        if claim is None:
-            call = Call(self._core, request, ANONYMOUS, None, bucket, key, self._region)
-        else:
-            identity = await self._core.keys.find(claim.access_key)
-            if identity is None:
-                raise unknown_key(claim)
-            now = self._core.clock() / 1_000_000
-            verified = check(claim, request, identity.secret, now=now, region=self._region)
-            note["principal"] = claim.access_key
-            call = Call(self._core, request, identity.principal, verified, bucket, key, self._region)
+        who, verified = await self._proofs.prove(request)
+        call = Call(self._core, request, who, verified, bucket, key, self._region)
         return await operation(call)
 
     def _resource(self, request: Request) -> tuple[str, str]:

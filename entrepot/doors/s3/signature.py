@@ -56,7 +56,7 @@ def check(
     ``now`` is in epoch seconds; ``region`` and ``service`` are what the credential must be for.
     """
     _check_scope(claim, region, service)
-    _check_time(claim, now)
+    check_time(claim, now)
     key = signing_key(secret, claim.date, claim.region, claim.service)
     scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request".encode()
     forms = path_forms(request.raw_path)
@@ -94,7 +94,8 @@ def _check_scope(claim: Claim, region: str, service: str) -> None:
         )
 
 
-def _check_time(claim: Claim, now: float) -> None:
+def check_time(claim: Claim, now: float) -> None:
+    """Raise Refusal for a request signed for another time than ``now``, in epoch seconds."""
     if claim.expires is None:
         if abs(now - claim.time) > SKEW:
             raise refuse(

@@ -1,0 +1,59 @@
+"""Who sends a request, proven: the claim read, the secret looked up, the signature checked.
+
+A presigned address is asked for again and again, by browsers, players and data frames that read
+ranges. Its verdict depends on the request's head, the secret and the time alone, so the first two
+thirds of it are remembered: a head that is the same to the last byte, for a secret that is the same
+still, only has its time checked. Everything else is judged from the start.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from entrepot.core import Core
+from entrepot.doors.s3.signature import Claim, Verified, check, check_time, parse, unknown_key
+from entrepot.model import ANONYMOUS, Principal
+from entrepot.wire.http import Request
+
+REMEMBERED: Final = 4096
+"""Heads of presigned requests kept, about 1 KiB each."""
+
+Head = tuple[str, bytes, bytes, tuple[tuple[bytes, bytes], ...]]
+
+
+class Proofs:
+    """Judges requests for one region. A refusal is never remembered."""
+
+    def __init__(self, core: Core, region: str) -> None:
+        self._core = core
+        self._region = region
+        self._seen: OrderedDict[Head, tuple[Claim, str, Verified]] = OrderedDict()
+
+    async def prove(self, request: Request) -> tuple[Principal, Verified | None]:
+        """The principal of a request, and its proof unless it is anonymous. Raises Refusal."""
+        head: Head | None = None
+        seen = None
+        if b"X-Amz-Signature=" in request.raw_query:
+            head = (request.method, request.raw_path, request.raw_query, tuple(request.headers.raw))
+            seen = self._seen.get(head)
+        claim = parse(request) if seen is None else seen[0]
+        if claim is None:
+            return ANONYMOUS, None
+        identity = await self._core.keys.find(claim.access_key)
+        if identity is None:
+            raise unknown_key(claim)
+        request.note["principal"] = claim.access_key
+        now = self._core.clock() / 1_000_000
+        if seen is not None and seen[1] == identity.secret:
+            check_time(claim, now)
+            return identity.principal, seen[2]
+        verified = check(claim, request, identity.secret, now=now, region=self._region)
+        if head is not None:
+            self._remember(head, claim, identity.secret, verified)
+        return identity.principal, verified
+
+    def _remember(self, head: Head, claim: Claim, secret: str, verified: Verified) -> None:
+        self._seen[head] = claim, secret, verified
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
