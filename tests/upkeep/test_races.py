@@ -1,0 +1,94 @@
+"""The collector beside writers of the same contents, in this process and in others."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from entrepot.blobs.store import digest
+from entrepot.catalog.upkeep import list_unnamed_blobs, list_unnamed_inline, list_unnamed_manifests
+from entrepot.core.upkeep import Collected
+from tests.server import CHECKOUT
+from tests.upkeep.crowd import crowd
+from tests.upkeep.house import BLOB, ROOT, House, data, opened
+
+SECONDS = 6.0
+
+
+async def test_nothing_named_is_collected_beside_writers(tmp_path: Path) -> None:
+    """Without any grace: only the dates and locks protect what is being named."""
+    async with opened(tmp_path) as house:
+        await house.buckets.create(ROOT, "bucket")
+        others = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.upkeep.crowd", str(tmp_path), name, str(SECONDS),
+                cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )
+            for name in ("a", "b")
+        ]  # fmt: skip
+        mine = asyncio.create_task(crowd(tmp_path, "c", SECONDS))
+        total = Collected()
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            done = await house.upkeep.collect(0)
+            total.blobs += done.blobs
+            total.inline += done.inline
+            total.manifests += done.manifests
+        assert await mine > 0
+        for other in others:
+            out, err = await other.communicate()
+            assert other.returncode == 0, err.decode()
+            assert int(out) > 0
+        assert min(total.blobs, total.inline, total.manifests) > 0
+        assert await house.check() == []
+
+
+async def test_a_name_between_snapshot_and_removal_is_kept(house: House) -> None:
+    """Each thing that the snapshot showed unnamed is named again before the collector comes to it."""
+    contents = {"inline": data(100), "blob": data(BLOB), "large": data(2 * BLOB + 1)}
+    for key, content in contents.items():
+        await house.put(key, content)
+        await house.copy(key, f"{key} kept")
+        await house.delete(key)
+    renewed = {"inline": False, "blob": False, "large": False}
+    scan = house.database.scan
+
+    async def interrupted(operation: object) -> object:
+        found = await scan(operation)  # type: ignore[arg-type]
+        stage = {
+            list_unnamed_manifests.__name__: "large",
+            list_unnamed_inline.__name__: "inline",
+            list_unnamed_blobs.__name__: "blob",
+        }.get(operation.__name__, "")  # type: ignore[attr-defined]
+        if stage and found and not renewed[stage]:
+            renewed[stage] = True
+            for key in [stage, "large"] if stage == "blob" else [stage]:
+                await house.put(f"{key} again", contents[key])
+        return found
+
+    for key in contents:
+        await house.delete(f"{key} kept")
+    house.database.scan = interrupted  # type: ignore[method-assign,assignment]
+    await house.upkeep.collect(-1)
+    house.database.scan = scan  # type: ignore[method-assign]
+    assert renewed == dict.fromkeys(renewed, True)
+    for key, content in contents.items():
+        assert await house.get(f"{key} again") == content
+    assert await house.check() == []
+
+
+async def test_a_copy_during_the_collection_keeps_its_bytes(house: House) -> None:
+    """A copy renews the manifest alone; its blobs, as old as they are, stay with it."""
+    content = data(3 * BLOB)
+    await house.put("key", content)
+    opened_before = await house.objects.open(ROOT, "bucket", "key")
+    house.clock.pass_(10)
+    await house.copy("key", "copy")
+    await house.delete("key")
+    house.clock.pass_(0.5)
+    await house.upkeep.collect(0)
+    assert await house.get("copy") == content
+    assert opened_before.version.bytes.manifest is not None
+    assert digest(content[:BLOB]) in [blob async for blob in house.store.list()]
