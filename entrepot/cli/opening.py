@@ -32,7 +32,7 @@ ROOT: Final = Principal(ROOT_ACCOUNT, root=True)
 
 def settings(data: Path | None, file: Path | None, **flags: object) -> Loaded:
     """The settings in force for a command. Raises ConfigInvalid."""
-    return load({"data": data, **flags}, os.environ, file)
+    return load({"data": None if data is None else str(data), **flags}, os.environ, file)
 
 
 def with_core(

@@ -40,8 +40,10 @@ class Tally:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._bar is None:
+            return
+        self._bar.stop()
+        if error is None:
             seconds = time.monotonic() - self._begin
             rate = size_text(int(self.size / max(seconds, 1e-6)))
             files = "1 file" if self.files == 1 else f"{self.files} files"
