@@ -7,12 +7,13 @@ import pytest
 from tests.catalog.engines import Engine
 from tests.contracts.blobs import BlobsContract
 from tests.contracts.listing import ListingContract
+from tests.contracts.machine import MachineContract
 from tests.contracts.objects import ObjectsContract
 from tests.contracts.people import PeopleContract
 from tests.contracts.uploads import UploadsContract
 
 
-class Operations(ObjectsContract, ListingContract, UploadsContract, BlobsContract, PeopleContract):
+class Operations(ObjectsContract, ListingContract, UploadsContract, BlobsContract, PeopleContract, MachineContract):
     pass
 
 
@@ -23,6 +24,9 @@ class TestFile(Operations):
 
 
 class TestMemory(Operations):
+    histories = 150
+    examples = 200
+
     @pytest.fixture
     def engine(self, memory_engine: Engine) -> Engine:
         return memory_engine
