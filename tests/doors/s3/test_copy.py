@@ -32,7 +32,8 @@ def test_the_ways_to_name_a_source(door: Door, source: str) -> None:
     else:
         answer.ok()
         copy = door.ask("GET", "/bucket/copy").ok()
-        assert (copy.body, copy.headers["content-type"], copy.headers["x-amz-meta-colour"]) == (BODY, "text/plain", "red")
+        assert copy.body == BODY
+        assert (copy.headers["content-type"], copy.headers["x-amz-meta-colour"]) == ("text/plain", "red")
 
 
 @pytest.mark.parametrize("key", ["a b", "a+b", "a%2Fb", "a?versionId=b", "é\U0001f980", "a//b", "../x", "#&"])
@@ -162,8 +163,13 @@ def test_a12_copying_needs_the_right_to_read_the_source(door: Door) -> None:
     )
 
 
-@pytest.mark.parametrize("source", ["", "/", "bucket", "bucket/", "/bucket/", "//", "?versionId=x", "bucket/k?versionId=",
-                                    "bucket/%FF", "bucket/" + "k" * 1025])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "", "/", "bucket", "bucket/", "/bucket/", "//", "?versionId=x", "bucket/k?versionId=", "bucket/%FF",
+        "bucket/" + "k" * 1025,
+    ],
+)
 def test_a19_copy_sources_that_name_nothing(door: Door, source: str) -> None:
     answer = door.ask("PUT", "/bucket/a19", headers={"x-amz-copy-source": source})
     assert answer.status == 400

