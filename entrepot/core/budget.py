@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import mmap
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from entrepot.errors import StoreFull, Unavailable
 from entrepot.model import Buffer
 
 
@@ -46,6 +50,7 @@ class Gathering:
         self.size = 0
 
     def add(self, data: Buffer) -> None:
+        """Raises StoreFull, Unavailable: the file cannot take it, and only ``close`` may follow."""
         size = len(data)
         self.size += size
         if self._file is None:
@@ -53,25 +58,39 @@ class Gathering:
                 self._booked += size
                 self._memory += data
                 return
-            self._file = tempfile.TemporaryFile(dir=self._budget.spool)
-            self._file.write(self._memory)
+            with _spooling():
+                self._file = tempfile.TemporaryFile(dir=self._budget.spool)  # noqa: SIM115 - close() closes it
+                self._file.write(self._memory)
             self._forget_memory()
-        self._file.write(data)
+        with _spooling():
+            self._file.write(data)
 
     def whole(self) -> Buffer:
-        """Everything that was added, as one buffer."""
+        """Everything that was added, as one buffer. Raises what :meth:`add` raises."""
         if self._file is None:
             return self._memory
-        self._file.flush()
+        with _spooling():
+            self._file.flush()
         return memoryview(mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ))
 
     def close(self) -> None:
         self._forget_memory()
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # it would write once more what did not fit before
+                self._file.close()
             self._file = None
 
     def _forget_memory(self) -> None:
         self._memory = bytearray()
         self._budget.give(self._booked)
         self._booked = 0
+
+
+@contextlib.contextmanager
+def _spooling() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = f"the spool of bodies: {error.strerror or error}"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise StoreFull(reason) if full else Unavailable(reason) from error

@@ -16,23 +16,17 @@ from tests.upkeep.house import BLOB, ROOT, House, data, opened
 LARGE = data(3 * BLOB + 17)
 BLOBS = {"blob": data(BLOB), "inline": data(100)}
 
+DOUBLE = """INSERT INTO versions SELECT NULL, bucket, key, version_id, 0, marker, size, etag, hash, inline_id, blob,
+    manifest, media_type, headers, metadata, checksums, parts, owner, created_at, archived_at FROM versions
+    WHERE key = x'626c6f62'"""
+
 RULES = [
     ("UPDATE versions SET bucket = 99 WHERE key = x'626c6f62'", "is in no bucket"),
     ("UPDATE versions SET marker = 1 WHERE key = x'626c6f62'", "is a delete marker and live"),
     ("UPDATE versions SET live = 0 WHERE key = x'626c6f62'", "is the newest and neither live nor a delete marker"),
     ("UPDATE versions SET live = 0 WHERE key = x'626c6f62'", "is history in a bucket that keeps none"),
-    (
-        "INSERT INTO versions SELECT NULL, bucket, key, version_id, 0, marker, size, etag, hash, inline_id, blob, "
-        "manifest, media_type, headers, metadata, checksums, parts, owner, created_at, archived_at FROM versions "
-        "WHERE key = x'626c6f62'",
-        "is live although a newer one is there",
-    ),
-    (
-        "INSERT INTO versions SELECT NULL, bucket, key, version_id, 0, marker, size, etag, hash, inline_id, blob, "
-        "manifest, media_type, headers, metadata, checksums, parts, owner, created_at, archived_at FROM versions "
-        "WHERE key = x'626c6f62'",
-        "is not the only null version of its key",
-    ),
+    (DOUBLE, "is live although a newer one is there"),
+    (DOUBLE, "is not the only null version of its key"),
     ("UPDATE versions SET manifest = 1 WHERE key = x'626c6f62'", "version does not name its bytes in exactly one way"),
     ("UPDATE versions SET parts = 2 WHERE key = x'626c6f62'", "was completed from parts that are not recorded"),
     ("UPDATE parts SET upload = 99", "belongs to no upload"),
