@@ -187,9 +187,10 @@ class Objects:
     async def copy(self, who: Principal, bucket: str, key: str, copy: Copy) -> tuple[Version, Version]:
         """Publish the bytes of another version under this key; returns the source and the copy.
 
-        A copy is one piece: it has the etag and the checksums of its source, but no parts. No byte is copied unless the buckets are bound to different stores, or a checksum is asked
-        for that the source does not have. Raises what ``open`` and ``put`` raise, for the source
-        with its own precondition.
+        A copy is one piece: it has the etag and the checksums of its source, but no parts. No byte
+        is copied unless the buckets are bound to different stores, or a checksum is asked for that
+        the source does not have. Raises what ``open`` and ``put`` raise, for the source with its
+        own precondition.
         """
         target = await self._bucket(who, Right.WRITE, bucket)
         source = await self.open(who, copy.source.bucket, copy.source.key, copy.source.version_id)

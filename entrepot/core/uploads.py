@@ -25,6 +25,7 @@ from entrepot.digests import COMBINABLE, combine, composite
 from entrepot.errors import (
     ArgumentInvalid,
     DigestMismatch,
+    Invalid,
     PartInvalid,
     PartMissing,
     PartOrder,
@@ -195,8 +196,8 @@ class Uploads:
         are so small that the object would be read from more than twice the blobs it needs.
 
         Asked again it gives the same answer, without ``version`` once that is overwritten. Raises
-        UploadMissing, PartMissing, PartInvalid, PartOrder, TooSmall, TooLarge, DigestMismatch, ArgumentInvalid, PreconditionFailed,
-        ObjectMissing; the upload stays open.
+        UploadMissing, PartMissing, PartInvalid, PartOrder, TooSmall, TooLarge, DigestMismatch,
+        ArgumentInvalid, PreconditionFailed, ObjectMissing; the upload stays open.
         """
         bucket = await self.buckets.get(who, place.bucket, Right.WRITE)
         upload = await self.database.read(rows.get_upload(place.upload_id))
@@ -204,7 +205,10 @@ class Uploads:
         recut: Bytes | None = None
         if not upload.completed:
             parts = await self.database.scan(rows.list_parts(upload.id))
-            chosen = choose(parts, completion)
+            try:
+                chosen = choose(parts, completion)
+            except Invalid:
+                chosen = []  # the upload may have ended since it was read: the transaction tells
             if self._scattered(chosen):
                 recut = await self._recut(bucket, chosen)
 

@@ -42,7 +42,8 @@ def parse_copy_source(headers: Headers) -> Source:
 
 def _source_invalid() -> Exception:
     return refuse(
-        "InvalidArgument", "Write the copy source as bucket/key, percent-encoded, with ?versionId=ID behind for a version.",
+        "InvalidArgument",
+        "Write the copy source as bucket/key, percent-encoded, with ?versionId= behind it for a version.",
         ArgumentName="x-amz-copy-source",
     )
 
