@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from entrepot.asgi import Application
+from entrepot.asgi import Application, bounded
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.memory import MemoryStore
 from entrepot.blobs.store import BlobStore
@@ -26,6 +27,7 @@ from entrepot.core.objects import Objects
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
 from entrepot.doors import monitor
+from entrepot.errors import ConfigInvalid
 from entrepot.observe import Observer, scrape
 from entrepot.wire.http import Handler, Request, Response
 
@@ -100,10 +102,13 @@ def application(config: Config) -> Application:
     @contextlib.asynccontextmanager
     async def lifetime() -> AsyncIterator[Handler]:
         async with open_core(config) as core:
-            yield Observer(route(core, config), config)
+            observer = Observer(bounded(route(core, config), config.limits.header_bytes), config)
+            try:
+                yield observer
+            finally:
+                observer.flush()
 
-    limits = config.limits
-    return Application(lifetime, header_bytes=limits.header_bytes, stall_seconds=limits.stall_seconds)
+    return Application(lifetime, stall_seconds=config.limits.stall_seconds)
 
 
 def route(core: Core, config: Config) -> Handler:
@@ -149,6 +154,8 @@ async def not_found(request: Request) -> Response:
 
 def load_door(name: str) -> ModuleType:
     """A door is the package of its name. Raises ConfigInvalid for one that is not there."""
+    if importlib.util.find_spec(f"entrepot.doors.{name}") is None:
+        raise ConfigInvalid(f"doors.{name}", None, f"there is no door {name}")
     return importlib.import_module(f"entrepot.doors.{name}")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from entrepot.errors import BodyIncomplete, BodyStalled
 from entrepot.wire.http import Buffer, Handler, Headers, Request, Response
@@ -24,17 +24,22 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Lifetime = Callable[[], contextlib.AbstractAsyncContextManager[Handler]]
 
+DRAIN_BYTES: Final = 16 * 1024 * 1024
+"""Most of a refused body that is read and thrown away. The connection is closed over a longer one, and a
+client that is still sending then may lose the answer with it."""
+
 
 class Incoming:
     """The body of one request, and how much of it has come."""
 
-    __slots__ = ("_receive", "_stall", "ended", "received")
+    __slots__ = ("_receive", "_stall", "broken", "ended", "received")
 
     def __init__(self, receive: Receive, stall: float) -> None:
         self._receive = receive
         self._stall = stall
         self.received = 0
         self.ended = False
+        self.broken = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -45,8 +50,10 @@ class Incoming:
                 async with asyncio.timeout(self._stall):
                     message = await self._receive()
             except TimeoutError:
+                self.broken = True
                 raise BodyStalled(self.received, None) from None
             if message["type"] != "http.request":
+                self.broken = True
                 raise BodyIncomplete(self.received, None)
             self.ended = not message.get("more_body", False)
             data: bytes = message.get("body", b"")
@@ -54,6 +61,22 @@ class Incoming:
                 self.received += len(data)
                 return data
         raise StopAsyncIteration
+
+    async def drain(self, headers: Headers) -> None:
+        """Read what is left of a body that nobody wants, so that a client that sends all of it before it
+        looks for an answer finds one, and its next request where it belongs. A client that waits for
+        "100 Continue" has sent nothing yet: it is not asked to.
+        """
+        length = headers.raw_get(b"content-length")
+        if length is None and headers.raw_get(b"transfer-encoding") is None:
+            return
+        most = self.received + DRAIN_BYTES
+        if ((length or b"").isdigit() and int(length or 0) > most) or headers.raw_get(b"expect") is not None:
+            return
+        with contextlib.suppress(BodyIncomplete, BodyStalled):
+            async for _ in self:
+                if self.received > most:
+                    return
 
     async def gone(self) -> None:
         """Return when the client has gone away."""
@@ -68,13 +91,11 @@ class Application:
 
     ``lifetime`` opens what the handler needs, in the event loop that will use it. It is entered at
     the start of the lifespan protocol, or with the first request of a host that does not speak it.
-    Header blocks over ``header_bytes`` are refused, and bodies of which nothing comes for
-    ``stall_seconds`` given up.
+    Bodies of which nothing comes for ``stall_seconds`` are given up.
     """
 
-    def __init__(self, lifetime: Lifetime, *, header_bytes: int = 16_384, stall_seconds: float = 60) -> None:
+    def __init__(self, lifetime: Lifetime, *, stall_seconds: float = 60) -> None:
         self._lifetime = lifetime
-        self._header_bytes = header_bytes
         self._stall_seconds = stall_seconds
         self._handler: Handler | None = None
         self._exit: contextlib.AsyncExitStack | None = None
@@ -119,10 +140,6 @@ class Application:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._handler or await self.open()
         headers = Headers(scope["headers"])
-        refused = refusal_of_block(headers, len(scope["query_string"]), self._header_bytes)
-        if refused is not None:
-            await _send_bytes(send, *refused)
-            return
         incoming = Incoming(receive, self._stall_seconds)
         client = scope.get("client")
         path = raw_path(scope)
@@ -131,6 +148,8 @@ class Application:
             scheme=scope.get("scheme", "http"), client=client[0] if client else "", mount=mount_of(scope, path),
         )  # fmt: skip
         response = await handler(request)
+        if not incoming.ended and not incoming.broken and scope.get("http_version") != "2":
+            await incoming.drain(headers)
         body = response.body
         if isinstance(body, bytes | bytearray | memoryview):
             await _send_bytes(send, response, body)
@@ -139,20 +158,29 @@ class Application:
             await _stream(body, incoming, send)
 
 
-def refusal_of_block(headers: Headers, more: int, limit: int) -> tuple[Response, bytes] | None:
-    """The answer to a header block that is too large, or that frames its body twice (RFC 9112 §6.3:
-    the sign of a request smuggled through a proxy); None for any other."""
-    size = more + sum([len(name) + len(value) + 4 for name, value in headers.raw])
-    if size > limit:
-        return _plain(431, b"the header block is too large\n")
-    if "transfer-encoding" in headers and "content-length" in headers:
-        return _plain(400, b"send Content-Length or Transfer-Encoding, not both\n")
-    return None
+def bounded(handler: Handler, header_bytes: int) -> Handler:
+    """A handler that refuses, before anything is done, a request line and fields that are too large
+    together, and what is read in two ways by two servers in a row: a body framed twice (RFC 9112 §6.3)
+    and more than one host (RFC 9112 §3.2).
+    """
+
+    async def check(request: Request) -> Response:
+        headers = request.headers
+        raw = headers.raw
+        if len(request.raw_path) + len(request.raw_query) + sum([len(n) + len(v) + 4 for n, v in raw]) > header_bytes:
+            return _plain(431, b"the request line and the header fields are too large\n")
+        if headers.raw_get(b"transfer-encoding") is not None and headers.raw_get(b"content-length") is not None:
+            return _plain(400, b"send Content-Length or Transfer-Encoding, not both\n")
+        if [name for name, _ in raw].count(b"host") > 1:
+            return _plain(400, b"send one Host\n")
+        return await handler(request)
+
+    return check
 
 
-def _plain(status: int, body: bytes) -> tuple[Response, bytes]:
+def _plain(status: int, body: bytes) -> Response:
     fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    return Response(status, fields, body), body
+    return Response(status, fields, body)
 
 
 async def _send_bytes(send: Send, response: Response, body: Buffer) -> None:

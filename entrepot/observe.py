@@ -38,8 +38,6 @@ RECEIVED: Final = Counter("entrepot_received_bytes", "Bytes of request bodies", 
 SENT: Final = Counter("entrepot_sent_bytes", "Bytes of answers", ("operation",))
 
 
-
-
 def scrape() -> bytes:
     """The metrics of all processes in Prometheus' text format."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -69,17 +67,21 @@ class Lines:
 
     def flush(self) -> None:
         """Write what waits."""
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         lines, self._waiting = self._waiting, []
         if lines:
             sys.stderr.buffer.write(b"\n".join(lines) + b"\n")
             sys.stderr.buffer.flush()
 
 
+_LINES: Final = Lines()
+
+
 def configure_log(config: Config) -> None:
     """Set up structlog for this process: JSON lines, or text for people on a terminal."""
     text = config.log.format == "text" or (config.log.format == "auto" and sys.stderr.isatty())
-    lines = Lines()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -88,7 +90,7 @@ def configure_log(config: Config) -> None:
             _as_text if text else _as_json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log.level.upper())),
-        logger_factory=lambda *_: lines,
+        logger_factory=lambda *_: _LINES,
         cache_logger_on_first_use=True,
     )
 
@@ -104,7 +106,8 @@ def _as_text(_logger: object, _method: str, event: structlog.typing.EventDict) -
 
 class Observer:
     """A handler around a handler. An exception that escapes the doors is a defect: it is logged
-    with its traceback, and the client gets a plain 500 with the id to ask for."""
+    with its traceback, and the client gets a plain 500 with the id to ask for.
+    """
 
     def __init__(self, handler: Handler, config: Config) -> None:
         self._handler = handler
@@ -141,11 +144,22 @@ class Observer:
             async for data in body:
                 sent += len(data)
                 yield data
+        except Exception as error:
+            request.note["error"] = str(error)
+            self._log.exception("failure", id=request.id, method=request.method, **request.note)
+            raise
         finally:
             close: Callable[[], Awaitable[None]] | None = getattr(body, "aclose", None)
             if close is not None:
                 await close()
             self._tell(request, status, begin, sent)
+
+    def flush(self) -> None:
+        """Write and count what waits; the last thing to do before the process ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._move_counters()
+        _LINES.flush()
 
     def _tell(self, request: Request, status: int, begin: float, sent: int) -> None:
         seconds = time.perf_counter() - begin

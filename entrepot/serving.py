@@ -16,12 +16,15 @@ import signal
 from pathlib import Path
 from typing import Any, Final
 
-from granian.server.mp import MPServer
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
-from granian.http import HTTP1Settings
+from granian.http import HTTP1Settings, HTTP2Settings
+from granian.server.mp import MPServer
 
 from entrepot.asgi import ASGIApp
 from entrepot.config import Config
+
+HEAD_SECONDS: Final = 30
+"""Most that a client may take for the head of a request, and leave a connection idle before the next one."""
 
 READ_BUFFER: Final = 512 * 1024
 """Bytes that one connection reads ahead of the application."""
@@ -38,6 +41,11 @@ class Server(MPServer):
                 worker.kill()  # type: ignore[no-untyped-call]  # Granian types only its surface
             os._exit(1)
         super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]  # as above
+
+    def forgive_interrupted_workers(self) -> None:
+        """Ctrl-C reaches the workers as well; one that is quicker than this process has not crashed."""
+        if self.interrupt_signal:
+            self.interrupt_children.clear()
 
 
 def load(config: Config, parent: int) -> ASGIApp:
@@ -66,11 +74,17 @@ def serve(config: Config) -> None:
     server = Server(
         "entrepot", address=host, port=port, interface=Interfaces.ASGI, workers=config.workers,
         runtime_mode=RuntimeModes.st, loop=Loops.uvloop, http=HTTPModes.auto, websockets=False,
-        http1_settings=HTTP1Settings(max_buffer_size=READ_BUFFER), log_enabled=False,
+        http1_settings=HTTP1Settings(max_buffer_size=READ_BUFFER, header_read_timeout=_head_milliseconds(config)),
+        http2_settings=HTTP2Settings(max_headers_size=config.limits.header_bytes), log_enabled=False,
         workers_kill_timeout=max(config.stop_seconds, 1), respawn_failed_workers=True,
         backpressure=config.limits.connections, **tls,
     )  # fmt: skip
+    server.on_shutdown(server.forgive_interrupted_workers)
     server.serve(target_loader=functools.partial(load, config, os.getpid()), wrap_loader=False)
+
+
+def _head_milliseconds(config: Config) -> int:
+    return min(HEAD_SECONDS, config.limits.stall_seconds) * 1000
 
 
 def _share_metrics(directory: Path) -> None:

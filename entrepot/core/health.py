@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
+from entrepot.blobs.probe import probe
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database
 from entrepot.errors import EntrepotError
-from entrepot.model import BlobId
 
-_NOTHING: Final = BlobId(bytes(32))
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Of the catalog or of a store: ``problem`` is None when it is well. ``free`` and ``total`` are
+    bytes of its file system, None where it has none on this host.
+    """
+
+    problem: str | None = None
+    free: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +29,25 @@ class Health:
     database: Database
     stores: Mapping[str, BlobStore]
 
-    async def report(self) -> dict[str, str]:
-        """``ok`` or what is wrong, for the catalog and for each store as ``store:<name>``."""
-        report = {"catalog": "ok"}
+    async def catalog(self) -> State:
+        """How the catalog is."""
         try:
             await self.database.check()
         except EntrepotError as error:
-            report["catalog"] = str(error)
-        for name, store in self.stores.items():
-            try:
-                await store.stat([_NOTHING])
-                report[f"store:{name}"] = "ok"
-            except EntrepotError as error:
-                report[f"store:{name}"] = str(error)
-        return report
+            return State(str(error))
+        return State()
+
+    async def store(self, name: str) -> State:
+        """How a store is. A full one is well: it can be read and deleted from."""
+        try:
+            room = await probe(self.stores[name])
+        except EntrepotError as error:
+            return State(str(error))
+        return State() if room is None else State(None, room.free, room.total)
+
+    async def report(self) -> dict[str, str]:
+        """``ok`` or what is wrong, for the catalog and for each store as ``store:<name>``."""
+        states = {"catalog": await self.catalog()}
+        for name in self.stores:
+            states[f"store:{name}"] = await self.store(name)
+        return {name: "ok" if state.problem is None else state.problem for name, state in states.items()}

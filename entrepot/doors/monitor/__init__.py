@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from entrepot.core import Core
+from entrepot.core.health import State
 from entrepot.wire.http import Handler, Request, Response
 
 SEGMENTS = ("health", "metrics")
@@ -17,7 +18,8 @@ SEGMENTS = ("health", "metrics")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``token``, if any, is what ``Authorization: Bearer`` must carry to read the metrics; without
-    ``metrics`` nothing is counted and ``/metrics`` is not there."""
+    ``metrics`` nothing is counted and ``/metrics`` is not there.
+    """
 
     metrics: bool = True
     token: str = ""
@@ -40,11 +42,25 @@ def build(core: Core, settings: Settings, scrape: Callable[[], bytes]) -> Handle
 
 
 async def _health(core: Core, request: Request) -> Response:
+    """Anybody may ask, so it tells that something is wrong and not where: the log has the rest."""
     request.note["operation"] = "health"
-    report = await core.health.report()
-    well = all(state == "ok" for state in report.values())
-    body = msgspec.json.encode({"status": "ok" if well else "failing", **report})
-    return Response(200 if well else 503, _fields(b"application/json", body), body)
+    catalog = await core.health.catalog()
+    stores = {name: await core.health.store(name) for name in core.health.stores}
+    problems = [state.problem for state in (catalog, *stores.values()) if state.problem is not None]
+    if problems:
+        request.note["error"] = "; ".join(problems)
+    body = msgspec.json.encode({
+        "status": "failing" if problems else "ok", "catalog": _word(catalog),
+        "stores": {
+            name: {"status": _word(state), "free": state.free, "total": state.total}
+            for name, state in stores.items()
+        },
+    })  # fmt: skip
+    return Response(503 if problems else 200, _fields(b"application/json", body), body)
+
+
+def _word(state: State) -> str:
+    return "ok" if state.problem is None else "failing"
 
 
 def _metrics(request: Request, settings: Settings, scrape: Callable[[], bytes]) -> Response:

@@ -1,0 +1,188 @@
+"""A23: no two readings of where a request ends, on raw sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.server import Server
+from tests.serving.raw import Closed, Reply, Wire, ask, chunk, head, proof, signed
+
+CHUNKED = ("transfer-encoding", "chunked")
+HELLO = chunk(b"hello") + b"0\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("smuggling") / "data") as server:
+        assert ask(server, "PUT", "/bucket").status == 200
+        assert ask(server, "PUT", "/bucket/there", b"what is there").status == 200
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def lives(server: Server) -> Iterator[None]:
+    """Whatever a test sent, the next client finds everything as it was, and nothing smuggled in."""
+    yield
+    assert ask(server, "GET", "/bucket/there").body == b"what is there"
+    assert ask(server, "HEAD", "/bucket/smuggled").status == 404
+
+
+def replies(server: Server, data: bytes) -> list[Reply]:
+    """Every answer to what is sent on one connection, until the server closes it or has nothing left to answer."""
+    found = []
+    with Wire(server) as wire:
+        wire.send(data + head("GET", "/health/last", [("host", "a"), ("connection", "close")]))
+        try:
+            while True:
+                found.append(wire.answer())
+        except Closed as closed:
+            assert closed.args == (b"",)
+    return found[:-1] if found and found[-1].body == b"there is /health and /metrics\n" else found
+
+
+def smuggled(server: Server) -> bytes:
+    return signed(server, "PUT", "/bucket/smuggled", [("content-length", "1")]) + b"x"
+
+
+@pytest.mark.parametrize("fields", [
+    [("content-length", "5"), CHUNKED], [CHUNKED, ("content-length", "5")],
+    [("content-length", "0"), CHUNKED], [("Content-Length", "5"), ("Transfer-Encoding", "Chunked")],
+])  # fmt: skip
+def test_a_body_framed_twice_is_the_last_of_its_connection(server: Server, fields: list[tuple[str, str]]) -> None:
+    """RFC 9112 §6.3: what follows may be anybody's, so it is not read as a request."""
+    found = replies(server, signed(server, "PUT", "/bucket/twice", extra=fields) + HELLO + smuggled(server))
+    assert len(found) == 1
+    assert found[0].get("connection") == "close"
+    found = replies(server, head("GET", "/health", [("host", "a"), *fields]) + HELLO + smuggled(server))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("encoding", ["xchunked", "\x0bchunked", "chunked, gzip", "identity", "chunked;q=1", ""])
+def test_transfer_encodings_that_do_not_end_in_chunked(server: Server, encoding: str) -> None:
+    data = signed(server, "PUT", "/bucket/coded", extra=[("transfer-encoding", encoding)]) + HELLO
+    (found,) = replies(server, data + smuggled(server))
+    assert found.status == 400
+    assert ask(server, "HEAD", "/bucket/coded").status == 404
+
+
+@pytest.mark.parametrize("name", ["Transfer-Encoding", "TRANSFER-ENCODING", "tRANSFER-eNCODING"])
+@pytest.mark.parametrize("value", ["chunked", "Chunked", "CHUNKED"])
+def test_names_and_codings_in_any_case_are_the_same(server: Server, name: str, value: str) -> None:
+    data = signed(server, "PUT", "/bucket/cased", extra=[(name, value)]) + HELLO
+    first, second = replies(server, data + signed(server, "GET", "/bucket/cased"))
+    assert (first.status, second.status, second.body) == (200, 200, b"hello")
+
+
+@pytest.mark.parametrize("fields", [
+    [("Transfer-Encoding ", "chunked")], [(" Transfer-Encoding", "chunked")], [("Transfer\tEncoding", "chunked")],
+    [("Content-Length", "5"), ("Content-Length", "6")], [("Content-Length", "5, 6")], [("Content-Length", "+5")],
+    [("Content-Length", "-5")], [("Content-Length", "0x5")], [("Content-Length", "5 5")], [("Content-Length", "")],
+    [("Content-Length", "9" * 30)], [("Content-Length", "\xb2")],
+])  # fmt: skip
+def test_lengths_and_fields_that_are_not_well_formed(server: Server, fields: list[tuple[str, str]]) -> None:
+    (found,) = replies(server, signed(server, "PUT", "/bucket/lengths", extra=fields) + b"hello" + smuggled(server))
+    assert found.status == 400
+    assert ask(server, "HEAD", "/bucket/lengths").status == 404
+
+
+@pytest.mark.parametrize("body", [
+    b"-5\r\nhello\r\n0\r\n\r\n", b"0x5\r\nhello\r\n0\r\n\r\n", b"5\nhello\r\n0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n",
+    b"5\r\nhelloX\r\n0\r\n\r\n", b"fffffffffffffffff5\r\nhello\r\n0\r\n\r\n", b"\r\nhello\r\n0\r\n\r\n",
+    b"5;x=" + b"y" * 100_000 + b"\r\nhello\r\n0\r\n\r\n", b"5 5\r\nhello\r\n0\r\n\r\n", b"zz\r\n",
+])  # fmt: skip
+def test_malformed_chunks_publish_nothing_and_end_the_connection(server: Server, body: bytes) -> None:
+    found = replies(server, signed(server, "PUT", "/bucket/chunks", extra=[CHUNKED]) + body + smuggled(server))
+    assert [reply.status for reply in found] in ([], [400])
+    assert ask(server, "HEAD", "/bucket/chunks").status == 404
+
+
+def test_fields_of_a_chunked_trailer_change_nothing(server: Server) -> None:
+    body = chunk(b"hello") + b"0\r\nhost: evil\r\nx-amz-meta-late: yes\r\nauthorization: AWS4\r\n\r\n"
+    (found,) = replies(server, signed(server, "PUT", "/bucket/trailer", extra=[CHUNKED]) + body)
+    assert found.status == 200
+    assert ask(server, "HEAD", "/bucket/trailer").get("x-amz-meta-late") is None
+
+
+@pytest.mark.parametrize("second", ["evil.example", ""])
+def test_two_hosts(server: Server, second: str) -> None:
+    host = f"{server.host}:{server.port}"
+    (found,) = replies(server, head("GET", "/health", [("host", host), ("Host", second or host)]) + smuggled(server))
+    assert found.status == 400
+    assert found.get("x-amz-request-id")
+    (found,) = replies(server, head("GET", "/bucket/there", [*proof(server, "GET", "/bucket/there"), ("host", "x")]))
+    assert found.status == 400
+
+
+@pytest.mark.parametrize("data", [
+    b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+    b"GET /health HTTP/1.1\r\n Host: a\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: a\rX: y\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost : a\r\n\r\n",
+    b"GET /he alth HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /health\r\n\r\n",
+    b"GET /health HTTP/2.0\r\nHost: a\r\n\r\n",
+    b"\0\0\0\0\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 500 + b"\r\n\r\n",
+])
+def test_heads_that_are_not_well_formed(server: Server, data: bytes) -> None:
+    (found,) = replies(server, data + smuggled(server))
+    assert (found.status, found.get("connection")) == (400, "close")
+
+
+def test_bare_line_feeds_end_lines_and_nothing_else(server: Server) -> None:
+    """RFC 9112 §2.2 lets a server take them; both readings of one end at the same place."""
+    found = replies(server, b"GET /health HTTP/1.1\nHost: a\n\n" + signed(server, "GET", "/bucket/there"))
+    assert [reply.status for reply in found] == [200, 200]
+    found = replies(server, b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\nContent-Length: 4\r\n\r\nGET " + head(
+        "GET", "/health", [("host", "a")]
+    ))  # fmt: skip
+    assert [reply.status for reply in found] == [200, 200]
+
+
+def test_a_target_in_absolute_form_is_served_by_its_path(server: Server) -> None:
+    host = f"{server.host}:{server.port}"
+    (found,) = replies(server, head("GET", f"http://{host}/bucket/there", proof(server, "GET", "/bucket/there")))
+    assert found.body == b"what is there"
+    (found,) = replies(server, head("GET", f"http://{host}/bucket/other", proof(server, "GET", "/bucket/there")))
+    assert (found.status, found.code) == (403, "SignatureDoesNotMatch")
+
+
+def test_http_1_0(server: Server) -> None:
+    """One request a connection, framed by its length alone."""
+    data = signed(server, "PUT", "/bucket/old", [("content-length", "5")], version="1.0") + b"hello"
+    (found,) = replies(server, data + smuggled(server))
+    assert found.status == 200
+    (found,) = replies(server, signed(server, "GET", "/bucket/old", version="1.0") + smuggled(server))
+    assert found.body == b"hello"
+    (found,) = replies(server, signed(server, "PUT", "/bucket/new", extra=[CHUNKED], version="1.0") + HELLO)
+    assert found.status == 400
+    (found,) = replies(server, signed(server, "PUT", "/bucket/new", version="1.0") + b"hello")
+    assert (found.status, found.code) == (411, "MissingContentLength")
+    assert ask(server, "HEAD", "/bucket/new").status == 404
+
+
+@pytest.mark.parametrize("size", [17_000, 400_000, 3_000_000])
+def test_heads_that_are_too_large(server: Server, size: int) -> None:
+    with Wire(server) as wire:
+        try:
+            wire.send(head("GET", "/health", [("host", "a"), ("x", "a" * size)]))
+            assert wire.answer().status == 431
+        except (BrokenPipeError, ConnectionResetError, Closed):
+            assert size > 400_000  # the answer may be lost with a connection that is closed on a sender
+    (found,) = replies(server, head("GET", "/health", [("host", "a"), ("x", "a" * 15_000)]))
+    assert found.status == 200
+
+
+@pytest.mark.parametrize(("size", "status"), [(17_000, 431), (70_000, 414)])
+def test_targets_that_are_too_long(server: Server, size: int, status: int) -> None:
+    for target in ("/" + "a" * size, "/bucket?prefix=" + "a" * size):
+        (found,) = replies(server, head("GET", target, [("host", "a")]))
+        assert found.status == status
+
+
+def test_too_many_fields(server: Server) -> None:
+    (found,) = replies(server, head("GET", "/health", [("host", "a"), *((f"x{n}", "") for n in range(2000))]))
+    assert found.status == 431
