@@ -17,8 +17,8 @@ Invariants:
 3. Between ``BEGIN`` and the end of ``COMMIT`` this process holds the turnstile, so it never meets
    SQLITE_BUSY from another Entrepôt process.
 4. When COMMIT itself fails nothing of the batch is visible, and every caller of it is told.
-5. The write-ahead log is copied back by a thread of its own, elected among processes; only when
-   the log has outgrown ``LOG_LIMIT_PAGES`` does a writer do it, with the turnstile held.
+5. The write-ahead log is copied back by a thread of its own, elected among processes; a writer
+   copies the little that is left, with the turnstile held (see ``checkpoint``).
 """
 
 from __future__ import annotations
@@ -48,9 +48,6 @@ BATCH: Final = 256
 CACHE_KIB: Final = 16 * 1024
 """Page cache of a connection."""
 
-LOG_LIMIT_PAGES: Final = 65_536
-"""256 MiB of log at pages of 4 KiB."""
-
 
 class _Write:
     """A queued change and who waits for it."""
@@ -75,6 +72,7 @@ class SQLite:
         self._held: set[str] = set()
         self._pending: deque[_Write] = deque()
         self._cycling = False
+        self._closed = False
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._local = threading.local()
         self._connect = functools.partial(_connect, path, vfs)
@@ -127,6 +125,7 @@ class SQLite:
     async def scan(self, operation: Transaction[T]) -> T:
         if self._memory:
             return await self.read(operation)
+        self._refuse_closed()
         return await self._loop.run_in_executor(self._scanners, self._scan, operation)
 
     def _scan(self, operation: Transaction[T]) -> T:
@@ -146,6 +145,7 @@ class SQLite:
     # -- writing
 
     async def write(self, operation: Transaction[T], *, heavy: bool = False) -> T:
+        self._refuse_closed()
         future: asyncio.Future[T] = self._loop.create_future()
         self._pending.append(_Write(operation, future, heavy=heavy))
         if not self._cycling:
@@ -220,9 +220,11 @@ class SQLite:
 
     def _finish(self, batch: list[_Write], error: Exception | None) -> None:
         """In the committer: make a batch durable, pass the turn on, take the next one if needed."""
+        if self._checkpointer is not None and error is None:
+            error = self._lay_out(self._checkpointer)
         error = error or self._commit()
-        if self._checkpointer is not None and self._checkpointer.pages > LOG_LIMIT_PAGES:
-            self._checkpointer.copy_back(self._writer)
+        if self._checkpointer is not None:
+            self._checkpointer.finish(self._writer)
         if self._turnstile is not None:
             self._turnstile.leave()
         if self._pending:
@@ -230,6 +232,14 @@ class SQLite:
             self._wait_turn()
         else:
             self._loop.call_soon_threadsafe(self._settle_and_idle, batch, error)
+
+    def _lay_out(self, checkpointer: Checkpointer) -> Exception | None:
+        try:
+            checkpointer.lay_out()
+        except OSError as error:
+            self._roll_back()
+            return StoreFull(f"the disk that holds the catalog takes no more: {error.strerror}")
+        return None
 
     def _settle(self, batch: list[_Write], error: Exception | None) -> None:
         for write in batch:
@@ -272,7 +282,12 @@ class SQLite:
         except apsw.Error as error:
             raise translate(error) from error
 
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("the catalog is closed")
+
     async def close(self) -> None:
+        self._closed = True
         while self._cycling:
             await asyncio.sleep(0.001)
         self._jobs.put(None)
@@ -331,6 +346,8 @@ def translate(error: apsw.Error) -> Exception:
             return StoreFull("the disk that holds the catalog is full")
         case apsw.ConstraintError():
             return Superseded(str(error))
+        case apsw.ConnectionClosedError():
+            return Unavailable("the catalog is closed")
         case apsw.IOError() | apsw.BusyError() | apsw.LockedError() | apsw.CantOpenError() | apsw.ReadOnlyError():
             return Unavailable(f"the catalog does not answer: {error}")
     return error
