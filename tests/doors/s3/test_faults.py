@@ -18,7 +18,7 @@ def leaves(kind: type[errors.EntrepotError]) -> Iterator[type[errors.EntrepotErr
         yield from leaves(each)
 
 
-@pytest.mark.parametrize("kind", leaves(errors.EntrepotError), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", list(leaves(errors.EntrepotError)), ids=lambda kind: kind.__name__)
 def test_every_leaf_of_the_tree_is_in_the_table(kind: type[errors.EntrepotError]) -> None:
     assert kind in TABLE
 
