@@ -277,14 +277,6 @@ async def test_a_server_that_was_restarted_is_used_again(own: Postgres, database
     assert await database.read(count()) == 2
 
 
-async def test_nothing_is_taken_after_close(engine: Engine) -> None:
-    database = await PostgreSQL.open(engine.address)
-    await database.close()
-    for attempt in (database.read(count()), database.scan(count()), database.write(put(b"x")), database.check()):
-        with pytest.raises(Unavailable):
-            await attempt
-
-
 async def test_a_server_that_is_not_there() -> None:
     for url in ("postgresql://nobody@127.0.0.1:1/x", "postgresql:///x?host=/nonexistent"):
         with pytest.raises(Unavailable):

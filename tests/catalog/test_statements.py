@@ -34,6 +34,7 @@ def statements() -> Iterator[tuple[str, Sql]]:
 
 
 STATEMENTS = dict(statements())
+DIALECT = {"facts._DURABILITY"}  # asks PostgreSQL alone, for `doctor`
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_there_are_statements() -> None:
     assert len(STATEMENTS) > 60
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("name", sorted(STATEMENTS.keys() - DIALECT))
 def test_sqlite_understands(name: str, sqlite: apsw.Connection) -> None:
     sql = STATEMENTS[name]
     sqlite.execute(f"EXPLAIN {sql.text}", dict.fromkeys(sql.names))

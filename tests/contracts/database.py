@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from entrepot.catalog.database import Database, Sql, Transaction, all_, lock, one, run, run_many
-from entrepot.errors import Superseded
+from entrepot.errors import Superseded, Unavailable
 
 if TYPE_CHECKING:
     from tests.catalog.engines import Engine
@@ -247,3 +247,10 @@ class DatabaseContract:
         await asyncio.sleep(0)
         await database.close()
         assert await asyncio.gather(*tasks) == [1] * 40
+
+    async def test_nothing_is_taken_after_close(self, engine: Engine) -> None:
+        database = await engine.open()
+        await database.close()
+        for attempt in (database.read(count()), database.scan(count()), database.write(put(b"x")), database.check()):
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(attempt, 10)

@@ -216,9 +216,7 @@ class SharedContract(DatabaseContract):
 
     async def test_what_was_acknowledged_outlives_a_killed_process(self, engine: Engine, database: Database) -> None:
         for number in range(3):
-            process = multiprocessing.get_context("spawn").Process(
-                target=write_and_die, args=(engine.address, number)
-            )
+            process = multiprocessing.get_context("spawn").Process(target=write_and_die, args=(engine.address, number))
             process.start()
             await asyncio.to_thread(process.join)
             assert process.exitcode == -signal.SIGKILL
@@ -250,9 +248,7 @@ class SharedContract(DatabaseContract):
         acts = Acts(database)
         bucket = await acts.bucket(Versioning.ON)
         with spawn() as processes:
-            tries = [
-                processes.submit(create_each, engine.address, bucket, f"p{i}", 30) for i in range(WORKERS)
-            ]
+            tries = [processes.submit(create_each, engine.address, bucket, f"p{i}", 30) for i in range(WORKERS)]
             won = [await asyncio.wrap_future(each) for each in tries]
         assert sorted(key for keys in won for key in keys) == sorted(f"k{i}" for i in range(30))
         for i, keys in enumerate(won):
