@@ -1,90 +1,167 @@
-"""Running the application under Granian: worker processes, signals, TLS.
+"""Running the application: worker processes, their supervisor, signals, TLS.
 
-The first SIGTERM or SIGINT stops listening and lets requests in flight finish, for as long as
-``stop_seconds``; a second one ends everything at once. Workers end with their parent, however it
-ends; a worker that crashes is replaced.
+Each worker is a process with an event loop of its own, in which uvicorn reads and writes HTTP/1.1;
+the kernel spreads connections over their sockets. The first SIGTERM or SIGINT stops listening and
+lets requests in flight finish, for as long as ``stop_seconds``; a second one ends everything at
+once. Workers end with their parent, however it ends; a worker that crashes is replaced.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
-import functools
 import gc
 import os
 import shutil
 import signal
+import socket
+import sys
+import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
-from granian.http import HTTP1Settings, HTTP2Settings
-from granian.server.mp import MPServer
+import uvicorn
+import uvloop
 
-from entrepot.asgi import ASGIApp
 from entrepot.config import Config
+from entrepot.connections import Connection, close_late_heads
+
+BACKLOG: Final = 2048
+"""Connections that the kernel holds for a worker that is busy."""
+
+IDLE_SECONDS: Final = 75
+"""How long a connection is kept for its next request."""
 
 HEAD_SECONDS: Final = 30
-"""Most that a client may take for the head of a request, and leave a connection idle before the next one."""
+"""Most that a client may take for the head of a request."""
 
-READ_BUFFER: Final = 512 * 1024
-"""Bytes that one connection reads ahead of the application."""
+CRASH_SECONDS: Final = 3
+"""A worker that ends sooner than this would end again: the server gives up."""
 
 _PR_SET_PDEATHSIG: Final = 1
+_SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
-class Server(MPServer):
-    """Granian's server, ended at once by a second signal."""
-
-    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        if self.interrupt_signal:
-            for worker in self.wrks:
-                worker.kill()  # type: ignore[no-untyped-call]  # Granian types only its surface
-            os._exit(1)
-        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]  # as above
-
-    def forgive_interrupted_workers(self) -> None:
-        """Ctrl-C reaches the workers as well; one that is quicker than this process has not crashed."""
-        if self.interrupt_signal:
-            self.interrupt_children.clear()
+def serve(config: Config) -> int:
+    """Listen and answer until a signal says to stop; the exit code."""
+    _share_metrics(config.data / "metrics")
+    return Supervisor(config).run()
 
 
-def load(config: Config, parent: int) -> ASGIApp:
-    """The application of one worker process, made after the fork."""
+class Supervisor:
+    """Starts the workers, replaces those that crash, and ends them.
+
+    Its signals stay blocked and are waited for, so nothing runs in the middle of anything else.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._workers: dict[int, float] = {}
+        self._deadline: float | None = None
+        self._failed = False
+
+    def run(self) -> int:
+        """Supervise until the last worker has ended; the exit code."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        for _ in range(self._config.workers):
+            self._start()
+        while self._workers:
+            left = 3600.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            number = signal.sigtimedwait(_SIGNALS, left)
+            if number is None and self._deadline is not None:
+                self._send(signal.SIGKILL)
+            elif number is not None and number.si_signo != signal.SIGCHLD:
+                self._stop()
+            self._reap()
+        return 1 if self._failed else 0
+
+    def _start(self) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            _work(self._config, parent)
+        self._workers[pid] = time.monotonic()
+
+    def _stop(self) -> None:
+        """The first time gently, the second time at once."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + self._config.stop_seconds + 1
+            self._send(signal.SIGTERM)
+        else:
+            self._failed = True
+            self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        for pid in self._workers:
+            os.kill(pid, number)
+
+    def _reap(self) -> None:
+        while self._workers:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            started = self._workers.pop(pid, None)
+            if started is None or self._deadline is not None:
+                continue
+            if time.monotonic() - started < CRASH_SECONDS:
+                sys.stderr.write(f"a worker ended as soon as it began (status {status}): stopping\n")
+                self._failed = True
+                self._stop()
+            else:
+                self._start()
+
+
+def _work(config: Config, parent: int) -> NoReturn:
+    """Be a worker, to the end of the process."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        os._exit(1)
+    code = 1
+    try:
+        if os.getppid() == parent:
+            code = _answer(config)
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _answer(config: Config) -> int:
     from entrepot.app import application  # noqa: PLC0415 - metrics read the environment when imported
-    from entrepot.observe import configure_log  # noqa: PLC0415
+    from entrepot.observe import configure_log  # noqa: PLC0415 - same
 
     configure_log(config)
-    made = application(config)
-    gc.freeze()
-    return made
-
-
-def serve(config: Config) -> None:
-    """Listen and answer until a signal says to stop."""
-    host, port = config.address
-    _share_metrics(config.data / "metrics")
     tls: dict[str, Any] = {}
     if config.tls_certificate is not None and config.tls_key is not None:
-        tls = {
-            "ssl_cert": config.tls_certificate, "ssl_key": config.tls_key, "ssl_protocol_min": SSLProtocols.tls12,
-        }  # fmt: skip
-    server = Server(
-        "entrepot", address=host, port=port, interface=Interfaces.ASGI, workers=config.workers,
-        runtime_mode=RuntimeModes.st, loop=Loops.uvloop, http=HTTPModes.auto, websockets=False,
-        http1_settings=HTTP1Settings(max_buffer_size=READ_BUFFER, header_read_timeout=_head_milliseconds(config)),
-        http2_settings=HTTP2Settings(max_headers_size=config.limits.header_bytes), log_enabled=False,
-        workers_kill_timeout=max(config.stop_seconds, 1), respawn_failed_workers=True,
-        backpressure=config.limits.connections, **tls,
+        tls = {"ssl_certfile": config.tls_certificate, "ssl_keyfile": config.tls_key}
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(config), loop="none", http=Connection.bound(config.limits.header_bytes), ws="none",
+            lifespan="on", interface="asgi3", log_config=None, log_level="critical", access_log=False,
+            server_header=False, proxy_headers=False, backlog=BACKLOG, timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=config.stop_seconds, limit_concurrency=config.limits.connections, **tls,
+        )
     )  # fmt: skip
-    server.on_shutdown(server.forgive_interrupted_workers)
-    server.serve(target_loader=functools.partial(load, config, os.getpid()), wrap_loader=False)
+    gc.freeze()
+    uvloop.run(_run(server, listen(config), min(HEAD_SECONDS, config.limits.stall_seconds)))
+    return 0 if server.started else 1
 
 
-def _head_milliseconds(config: Config) -> int:
-    return min(HEAD_SECONDS, config.limits.stall_seconds) * 1000
+async def _run(server: uvicorn.Server, listener: socket.socket, head_seconds: float) -> None:
+    sweeper = asyncio.create_task(close_late_heads(server.server_state.connections, head_seconds))
+    try:
+        await server.serve([listener])
+    finally:
+        sweeper.cancel()
+
+
+def listen(config: Config) -> socket.socket:
+    """A socket of this worker at the common address. Raises OSError."""
+    host, port = config.address
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(address)
+    return listener
 
 
 def _share_metrics(directory: Path) -> None:

@@ -42,7 +42,9 @@ def serve(
         print(introduction(chosen, access, secret), flush=True)  # noqa: T201 - same
     from entrepot.serving import serve as run
 
-    run(chosen)
+    code = run(chosen)
+    if code:
+        raise SystemExit(code)
 
 
 async def _prepare(config: Config) -> tuple[str, str, bool]:
