@@ -48,6 +48,10 @@ def introduction(config: Config, access: str, secret: str) -> str:
         f'import boto3; s3 = boto3.client("s3", endpoint_url="{url}", region_name="{region}"); '
         'print([bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])'
     )
+    curl = (
+        f"curl --aws-sigv4 aws:amz:{region}:s3 --header x-amz-content-sha256:UNSIGNED-PAYLOAD "
+        '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
+    )
     trust = ""
     if config.tls_certificate is not None:
         trust = (
@@ -70,5 +74,5 @@ with boto3, to list buckets:
 
 and with curl, for the same list:
 
-  curl --aws-sigv4 aws:amz:{region}:s3 -H x-amz-content-sha256:UNSIGNED-PAYLOAD --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" {url}/
+  {curl} {url}/
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -75,13 +76,17 @@ def collect(
         with watching("collecting"):
             return await core.upkeep.collect(seconds, dry_run=dry_run, orphans=orphans, expire=expire)
 
-    done = with_core(data, config, work, content=True)
-    verb = "would remove" if dry_run else "removed"
-    say(
-        f"{verb} {done.blobs} blobs ({size_text(done.bytes)}), {done.inline} small ones ({size_text(done.inline_bytes)})"
-    )
-    say(f"{verb} {done.manifests} manifests and {done.uploads_forgotten} finished uploads")
-    if orphans:
-        say(f"{verb} {done.orphans} blobs that the catalog does not know")
-    if expire is not None and not dry_run:
-        say(f"ended {done.uploads_expired} uploads")
+    for line in report(with_core(data, config, work, content=True)):
+        say(line)
+
+
+def report(done: Collected) -> Iterator[str]:
+    """What a collection came to, leaving out what it was not asked for or did not meet."""
+    verb = "would remove" if done.dry_run else "removed"
+    yield f"{verb} {done.blobs} blobs ({size_text(done.bytes)})"
+    yield f"{verb} {done.inline} small blobs in the catalog ({size_text(done.inline_bytes)})"
+    yield f"{verb} {done.manifests} manifests and {done.uploads_forgotten} finished uploads"
+    if done.orphans:
+        yield f"{verb} {done.orphans} blobs that the catalog does not know"
+    if done.uploads_expired:
+        yield f"ended {done.uploads_expired} uploads"

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.programs import Shell
+from tests.clients.boto import isolate_environment
+from tests.server import Server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    yield from isolate_environment()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def filled(shell: Shell) -> Shell:
+    """A shell beside data with the bucket ``photos``, made without any server."""
+    shell.run("bucket", "create", "photos")
+    return shell
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("cli") / "entrepot-data", workers=2) as running:
+        yield running
+
+
+@pytest.fixture
+def beside(server: Server) -> Shell:
+    """A shell whose commands work on the data of a running server."""
+    return Shell(server.data.parent)

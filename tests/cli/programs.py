@@ -1,0 +1,65 @@
+"""The program as a shell runs it: arguments in, exit code and both outputs back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.server import CHECKOUT, program
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    code: int
+    out: str
+    err: str
+    data: bytes
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A working directory with ``entrepot-data`` in it, and no settings but those given."""
+
+    home: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("ENTREPOT_", "AWS_"))}
+        clean["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CHECKOUT), clean.get("PYTHONPATH"))))
+        return clean | dict(self.settings)
+
+    def attempt(self, *words: str | Path, stdin: bytes = b"") -> Done:
+        """Run to whatever end."""
+        done = subprocess.run(
+            [*program(), *map(str, words)],
+            input=stdin,
+            capture_output=True,
+            check=False,
+            cwd=self.home,
+            env=self.environment,
+            timeout=120,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode(), done.stdout)
+
+    def run(self, *words: str | Path, stdin: bytes = b"") -> Done:
+        """Run to success."""
+        done = self.attempt(*words, stdin=stdin)
+        assert done.code == 0, f"{words} ended with {done.code}: {done.out}{done.err}"
+        return done
+
+    def fail(self, *words: str | Path, code: int = 1, stdin: bytes = b"") -> str:
+        """Run to a failure that one line explains; returns the line."""
+        done = self.attempt(*words, stdin=stdin)
+        assert done.code == code, f"{words} ended with {done.code}: {done.out}{done.err}"
+        assert done.err.startswith("entrepot: ")
+        assert done.err.count("\n") == 1, done.err
+        return done.err

@@ -1,0 +1,59 @@
+"""check and collect, with and without a server."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.cli.programs import Shell
+from tests.clients.boto import make_client
+from tests.server import Server
+
+BYTES = random.Random(4).randbytes(200_000)
+
+
+def test_what_nothing_names_goes_after_the_grace_period(filled: Shell) -> None:
+    blobs = filled.home / "entrepot-data" / "blobs"
+    filled.run("put", "-", "photos/x", stdin=BYTES)
+    filled.run("rm", "photos/x")
+    assert "removed 0 blobs" in filled.run("collect").out
+    assert "would remove 1 blobs (195.3 KiB)" in filled.run("collect", "--dry-run", "--grace", "0").out
+    assert holds(blobs)
+    assert "removed 1 blobs (195.3 KiB)" in filled.run("collect", "--grace", "0").out
+    assert not holds(blobs)
+    assert filled.run("check").out == "catalog and stores agree\n"
+    filled.fail("collect", "--grace", "-1", code=2)
+
+
+def holds(blobs: Path) -> bool:
+    return any(path.is_file() and path.stat().st_size == len(BYTES) for path in blobs.rglob("*"))
+
+
+def test_a_lost_and_a_damaged_blob_are_found(filled: Shell) -> None:
+    filled.run("put", "-", "photos/lost", stdin=BYTES)
+    filled.run("put", "-", "photos/hurt", stdin=BYTES[::-1])
+    blobs = [path for path in (filled.home / "entrepot-data" / "blobs").rglob("*") if path.is_file()]
+    lost = next(path for path in blobs if path.read_bytes() == BYTES)
+    hurt = next(path for path in blobs if path.read_bytes() == BYTES[::-1])
+    lost.unlink()
+    hurt.chmod(0o600)
+    hurt.write_bytes(BYTES)
+    shallow = filled.attempt("check")
+    assert shallow.code == 1
+    assert "photos/lost" in shallow.out
+    assert "photos/hurt" not in shallow.out
+    deep = filled.attempt("check", "--deep")
+    assert deep.code == 1
+    assert "damaged" in next(line for line in deep.lines if "photos/hurt" in line)
+    assert "do not agree" in deep.err
+
+
+def test_beside_a_server(server: Server, beside: Shell) -> None:
+    client = make_client(server)
+    client.create_bucket(Bucket="kept")
+    client.put_object(Bucket="kept", Key="x", Body=BYTES)
+    client.put_object(Bucket="kept", Key="y", Body=BYTES[1:])
+    client.delete_object(Bucket="kept", Key="y")
+    beside.run("collect", "--grace", "0")
+    assert beside.run("check", "--deep").out == "catalog and stores agree\n"
+    assert client.get_object(Bucket="kept", Key="x")["Body"].read() == BYTES
