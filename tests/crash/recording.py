@@ -15,6 +15,7 @@ from pathlib import Path
 import apsw
 
 from entrepot.blobs.files import Files
+from entrepot.catalog.checkpoint import Checkpointer
 from tests.crash.disk_model import DIRECTORY, Entry, Event, Mark, Sync, SyncDirectory, Write
 
 
@@ -23,6 +24,7 @@ class Record:
 
     def __init__(self, root: Path) -> None:
         self.events: list[Event] = []
+        self.laid_out = 0
         self.lock = threading.RLock()
         self._root = root
         self._inodes: dict[str, int] = {}
@@ -66,6 +68,22 @@ class Record:
         assert name is not None
         self._inodes.pop(name, None)
         self.add(Entry(name, None, name))
+
+    def watch(self, log: str, checkpointer: Checkpointer) -> None:
+        """Record too that the log is laid out ahead, which SQLite knows nothing of."""
+        lay_out = checkpointer.lay_out
+
+        def recorded() -> None:
+            with self.lock:
+                before = os.stat(log).st_size  # noqa: PTH116 - SQLite says it in text
+                lay_out()
+                added = os.stat(log).st_size - before  # noqa: PTH116 - same
+                if added:
+                    self.laid_out += 1
+                    self.add(Write(self.inode(log), before, bytes(added)))
+                    self.add(Sync(self.inode(log)))
+
+        checkpointer.lay_out = recorded  # type: ignore[method-assign]
 
     def sync_directory(self, path: str) -> None:
         if name := self.inside(path):

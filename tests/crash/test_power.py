@@ -20,7 +20,7 @@ import apsw
 import pytest
 
 from entrepot.blobs.disk import DiskStore
-from entrepot.catalog import checkpoint, sqlite
+from entrepot.catalog import checkpoint
 from entrepot.catalog.sqlite import SQLite
 from entrepot.errors import BucketMissing, ObjectMissing
 from tests.crash.disk_model import Disk, Event, Mark, Sync, SyncDirectory, Tree, materialise, outcomes
@@ -88,6 +88,9 @@ class Load:
 async def recorded(folder: Path, record: Record, files: RecordedFiles, pragma: str) -> AsyncIterator[House]:
     database = await SQLite.open(folder / "catalog.sqlite", vfs="recorded")
     database._writer.execute(pragma)
+    checkpointer = database._checkpointer
+    assert checkpointer is not None
+    record.watch(str(folder / "catalog.sqlite-wal"), checkpointer)
     store = DiskStore(folder / "blobs", "main", files)
     try:
         async with opened(folder, database, store) as house:
@@ -207,13 +210,16 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 def _short_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """The write-ahead log is copied back all the time, by its own thread and by the writer."""
     monkeypatch.setattr(checkpoint, "START_PAGES", 12)
-    monkeypatch.setattr(sqlite, "LOG_LIMIT_PAGES", 40)
+    monkeypatch.setattr(checkpoint, "LIMIT_PAGES", 40)
+    monkeypatch.setattr(checkpoint, "READY_PAGES", 6)
+    monkeypatch.setattr(checkpoint, "READY_BYTES", 100_000)
 
 
 def test_nothing_acknowledged_is_lost(memory: Path) -> None:
     load = run_load(memory / "data")
     count, found = violations(load, memory, most=10)
     assert found == [], f"of {len(load.record.events)} events"
+    assert load.record.laid_out > 0
     assert count > 1000
 
 
