@@ -38,7 +38,13 @@ HEAD_SECONDS: Final = 30
 CRASH_SECONDS: Final = 3
 """A worker that ends sooner than this would end again: the server gives up."""
 
+MAP_BYTES: Final = 128 * 1024
+"""Buffers from this size on are given back to the system at once. Left alone, glibc raises the bound as
+large ones are freed, and hundreds of bodies growing side by side tear its heap to pieces."""
+
 _PR_SET_PDEATHSIG: Final = 1
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
@@ -114,7 +120,10 @@ class Supervisor:
 
 def _work(config: Config, parent: int) -> NoReturn:
     """Be a worker, to the end of the process."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    system = ctypes.CDLL(None)
+    system.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    system.mallopt(_M_MMAP_THRESHOLD, MAP_BYTES)
+    system.mallopt(_M_ARENA_MAX, 2)
     code = 1
     try:
         if os.getppid() == parent:

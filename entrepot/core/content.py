@@ -38,6 +38,9 @@ SLICE: Final = 512 * 1024
 AT_ONCE: Final = 3
 """Blobs of one body that are hashed or written at the same time."""
 
+BUSY: Final = 8
+"""Blobs of all bodies together that are hashed or written at the same time."""
+
 HASH_INLINE: Final = 32 * 1024
 """Below this, hashing costs less than a hop to a thread and back."""
 
@@ -87,6 +90,8 @@ class Content:
         self._database = database
         self._budget = budget
         self._clock = clock
+        # A body that waits on disk costs no memory until it is mapped to be hashed and written.
+        self.busy = asyncio.Semaphore(BUSY)
         self._hashers = ThreadPoolExecutor(2, thread_name_prefix="hash")
 
     async def take(self, store: str, body: AsyncIterator[Buffer], intake: Intake) -> Received:
@@ -246,9 +251,10 @@ class _Taking:
             return await self._several()
         finally:
             gathering.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._tasks:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _count(self, size: int) -> None:
         self._size += size
@@ -279,32 +285,52 @@ class _Taking:
 
     async def _keep(self, full: Gathering, start: int) -> Piece:
         data = full.whole()
-        async with self._order:  # asyncio's lock is fair: blobs are hashed in the order they came
-            name = await self._content.in_thread(self._hash, data)
-        await self._content.keep(self._store, data, name)
+        await self._order.acquire()  # asyncio's lock is fair: blobs are hashed in the order they came
+        try:
+            await self._content.busy.acquire()
+        except BaseException:
+            self._order.release()
+            raise
+        try:
+            try:
+                name = await self._content.in_thread(self._hash, data)
+            finally:
+                self._order.release()
+            await self._content.keep(self._store, data, name)
+        finally:
+            self._content.busy.release()
         return Piece(start, len(data), name)
 
     def _hash(self, data: Buffer) -> BlobId:
+        self._digest(data)
+        return digest(data)
+
+    def _digest(self, data: Buffer) -> None:
         for _, each in self._digests:
             each.update(data)
         self._whole.update(data)
-        return digest(data)
 
     async def _single(self, data: Buffer) -> Received:
         """A body of one blob, or less: the digests are checked before anything is put."""
         size = self._size
-        if size <= HASH_INLINE:
-            self._hash(data)
-        else:
-            await self._content.in_thread(self._hash, data)
+        if size > HASH_INLINE or size > self._content.inline_limit or not self._intake.inline:
+            async with self._content.busy:
+                return await self._single_blob(data)
+        self._digest(data)
         digests = self._check_digests()
         name = BlobId(self._whole.digest())
-        if not size:
+        return Received(Bytes(size, name, data=bytes(data)) if size else Bytes(0, name), digests)
+
+    async def _single_blob(self, data: Buffer) -> Received:
+        await self._content.in_thread(self._digest, data)
+        digests = self._check_digests()
+        name = BlobId(self._whole.digest())
+        if not self._size:
             return Received(Bytes(0, name), digests)
-        if self._intake.inline and size <= self._content.inline_limit:
-            return Received(Bytes(size, name, data=bytes(data)), digests)
+        if self._intake.inline and self._size <= self._content.inline_limit:
+            return Received(Bytes(self._size, name, data=bytes(data)), digests)
         await self._content.keep(self._store, data, name)
-        return Received(Bytes(size, name, blob=name), digests)
+        return Received(Bytes(self._size, name, blob=name), digests)
 
     async def _several(self) -> Received:
         pieces = tuple([await task for task in self._tasks])
