@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,14 +24,20 @@ CLIENTS = 6
 SEED = os.environ.get("ENTREPOT_TEST_SEED", "") or str(random.randrange(1 << 32))
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    victim = Server(tmp_path / "data", workers=2).start()
+    yield victim
+    if victim.is_running():
+        victim.kill9()
+
+
 @pytest.mark.timeout(900)
-def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+def test_nothing_acknowledged_is_lost(server: Server) -> None:
     again = f"to run it again: ENTREPOT_TEST_SEED={SEED}"
     chance = random.Random(SEED)
     shared = [chance.randbytes(size) for size in (0, 1, 3_000, 30_000, 120_000, 5 << 20)]
-    server = Server(tmp_path / "data", workers=2)
     workers = [Worker(server, f"client{number}", SEED, shared) for number in range(CLIENTS)]
-    server.start()
     client = Client(server.endpoint, server.keys)
     assert client.ask("PUT", BUCKET).status == 200
     client.close()
@@ -43,7 +50,6 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     assert [finding for finding in asyncio.run(collect_and_check(server)) if not finding.harmless] == [], again
     server.start()
     assert verify(workers, everything=True) == [], again
-    server.stop()
 
 
 def verify(workers: list[Worker], *, everything: bool = False) -> list[str]:
