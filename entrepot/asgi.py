@@ -62,14 +62,22 @@ class Incoming:
                 return data
         raise StopAsyncIteration
 
+    def pending(self, headers: Headers) -> bool:
+        """Whether there is a body of which the end has not come. Then the connection cannot go on: who
+        got an answer instead of "100 Continue" may send the body or leave it out (RFC 9110 §10.1.1), and
+        the next request would be taken for it.
+        """
+        announced = headers.raw_get(b"content-length") or headers.raw_get(b"transfer-encoding")
+        return not self.ended and announced is not None and announced != b"0"
+
     async def drain(self, headers: Headers) -> None:
         """Read what is left of a body that nobody wants, so that a client that sends all of it before it
         looks for an answer finds one, and its next request where it belongs. A client that waits for
         "100 Continue" has sent nothing yet: it is not asked to.
         """
-        length = headers.raw_get(b"content-length")
-        if length is None and headers.raw_get(b"transfer-encoding") is None:
+        if self.broken or not self.pending(headers):
             return
+        length = headers.raw_get(b"content-length")
         most = self.received + DRAIN_BYTES
         if ((length or b"").isdigit() and int(length or 0) > most) or headers.raw_get(b"expect") is not None:
             return
@@ -148,8 +156,10 @@ class Application:
             scheme=scope.get("scheme", "http"), client=client[0] if client else "", mount=mount_of(scope, path),
         )  # fmt: skip
         response = await handler(request)
-        if not incoming.ended and not incoming.broken and scope.get("http_version") != "2":
+        if not incoming.ended and scope.get("http_version") != "2":
             await incoming.drain(headers)
+            if incoming.pending(headers):
+                response.headers = [*response.headers, (b"connection", b"close")]
         body = response.body
         if isinstance(body, bytes | bytearray | memoryview):
             await _send_bytes(send, response, body)

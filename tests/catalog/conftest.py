@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.catalog.engines import Engine, File, Memory, Server
+from tests.coroutines import pytest_pyfunc_call, runner
 from tests.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from entrepot.catalog.database import Database
 
 pytest.register_assert_rewrite("tests.contracts")
+
+__all__ = ["pytest_pyfunc_call", "runner"]
 
 
 @pytest.fixture(scope="session")
@@ -41,26 +43,8 @@ def postgres_engine(postgres: Postgres) -> Engine:
     return Server(postgres)
 
 
-@pytest.fixture(autouse=True)
-def runner() -> Iterator[asyncio.Runner]:
-    """The event loop of one test: of its database and of the test itself when that is a coroutine."""
-    with asyncio.Runner() as loop:
-        yield loop
-
-
 @pytest.fixture
 def database(engine: Engine, runner: asyncio.Runner) -> Iterator[Database]:
     opened = runner.run(engine.open())
     yield opened
     runner.run(opened.close())
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
-    loop = pyfuncitem.funcargs["runner"]
-    assert isinstance(loop, asyncio.Runner)
-    loop.run(pyfuncitem.obj(**arguments))
-    return True

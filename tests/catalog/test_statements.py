@@ -13,8 +13,8 @@ import asyncpg
 import pytest
 
 import entrepot.catalog
+from entrepot.catalog.consistency import RULES
 from entrepot.catalog.database import LOCK, Sql
-from entrepot.catalog.inspection import RULES
 from entrepot.catalog.postgres import PostgreSQL
 from entrepot.catalog.schema import migrate_sqlite
 
@@ -30,7 +30,7 @@ def statements() -> Iterator[tuple[str, Sql]]:
             if isinstance(value, Sql) and value is not LOCK:
                 yield f"{module.name.removeprefix('entrepot.catalog.')}.{name}", value
     for rule in RULES:
-        yield f"inspection.{rule.noun} {rule.broken}", rule.sql
+        yield f"consistency.{rule.noun} {rule.broken}", rule.sql
 
 
 STATEMENTS = dict(statements())
