@@ -115,9 +115,7 @@ def route(core: Core, config: Config) -> Handler:
     """The doors behind one port. A signed request is S3's, whatever its path begins with."""
     by_segment: dict[bytes, Handler] = {}
     fallback: Handler = not_found
-    watch = monitor.build(
-        core, monitor.Settings(metrics=config.metrics.enabled, token=config.metrics.token), scrape
-    )
+    watch = monitor.build(core, monitor.Settings(metrics=config.metrics.enabled, token=config.metrics.token), scrape)
     for segment in monitor.SEGMENTS:
         by_segment[segment.encode()] = watch
     for name, table in config.doors.items():

@@ -15,7 +15,8 @@ SWEEP_SECONDS: Final = 5
 
 class Connection(HttpToolsProtocol):
     """``head_since`` tells since when a head is awaited; None while a request is under way, and
-    while the connection is kept for the next one, which has a clock of its own."""
+    while the connection is kept for the next one, which has a clock of its own.
+    """
 
     header_bytes = 16_384
 
@@ -42,7 +43,18 @@ class Connection(HttpToolsProtocol):
         self.head_since = time.monotonic()
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head. One of a chunked trailer, which the parser reports alike, is passed over:
+        the request that it would change is under way.
+        """
+        if self.head_since is not None:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        version = self.parser.get_http_version()
+        # RFC 9112 §6.1: HTTP/1.0 has no transfer codings, so what stands between may frame it otherwise.
+        if version != "1.1" and (version != "1.0" or any(name == b"transfer-encoding" for name, _ in self.headers)):
+            raise ValueError(f"HTTP/{version}")
         self.head_since = None
         self._head_bytes = 0
         super().on_headers_complete()

@@ -19,7 +19,13 @@ from entrepot.errors import ArgumentInvalid
 from entrepot.model import Buffer
 
 SIZES: Final = {
-    "md5": 16, "sha1": 20, "sha256": 32, "blake3": 32, "crc32": 4, "crc32c": 4, "crc64nvme": 8,
+    "md5": 16,
+    "sha1": 20,
+    "sha256": 32,
+    "blake3": 32,
+    "crc32": 4,
+    "crc32c": 4,
+    "crc64nvme": 8,
 }
 """Length in bytes of each digest that :func:`new_digest` knows."""
 

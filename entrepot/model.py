@@ -1,5 +1,6 @@
 """The values that every layer shares. All are immutable; sizes are bytes, times are microseconds
-since the epoch in UTC unless a name says otherwise."""
+since the epoch in UTC unless a name says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ C = TypeVar("C")
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def value(cls: type[C]) -> type[C]:
     """A dataclass that the type checker holds to be frozen. At run time it only has slots: a frozen
-    one costs three times as much to make, and rows become values on every request."""
+    one costs three times as much to make, and rows become values on every request.
+    """
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
@@ -103,7 +105,8 @@ class Bucket:
 class Meta:
     """What a writer says about an object. ``headers`` are the standard fields that come back as
     they were sent (cache-control, content-disposition, content-encoding, content-language,
-    expires), ``user`` the free ones; both by lower-case name."""
+    expires), ``user`` the free ones; both by lower-case name.
+    """
 
     media_type: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -114,7 +117,8 @@ class Meta:
 class Checksums:
     """Digests that a client asked to keep, by algorithm name, as raw bytes.
 
-    ``composite`` tells that each was computed over the digests of ``parts`` parts."""
+    ``composite`` tells that each was computed over the digests of ``parts`` parts.
+    """
 
     values: Mapping[str, bytes] = field(default_factory=dict)
     composite: bool = False
@@ -127,7 +131,8 @@ NO_CHECKSUMS: Final = Checksums()
 @value
 class Piece:
     """``size`` bytes of a manifest at ``start``: a whole blob, or a whole nested manifest.
-    Exactly one of ``blob`` and ``nested`` is set."""
+    Exactly one of ``blob`` and ``nested`` is set.
+    """
 
     start: int
     size: int
@@ -277,7 +282,8 @@ class Precondition:
 
     def check_write(self, state: State | None, name: object) -> None:
         """Decide a conditional PUT, copy or completion against the current state, None when
-        there is none. Raises PreconditionFailed, or ObjectMissing where If-Match met nothing."""
+        there is none. Raises PreconditionFailed, or ObjectMissing where If-Match met nothing.
+        """
         present = state is not None and not state.marker
         if self.if_match:
             if not present or state is None:

@@ -124,7 +124,7 @@ class Observer:
         begin = time.perf_counter()
         try:
             response = await self._handler(request)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last border: it is told, and the server goes on
             self._log.exception("failure", id=request.id, method=request.method, **request.note)
             body = f"internal error; request {request.id}\n".encode()
             response = Response(500, [(b"content-length", b"%d" % len(body))], body)

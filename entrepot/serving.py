@@ -50,7 +50,7 @@ _SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 def serve(config: Config) -> int:
     """Listen and answer until a signal says to stop; the exit code."""
-    _share_metrics(config.data / "metrics")
+    _clear_metrics(share_metrics(config))
     return Supervisor(config).run()
 
 
@@ -135,7 +135,7 @@ def _work(config: Config, parent: int) -> NoReturn:
 
 def _answer(config: Config) -> int:
     from entrepot.app import application  # noqa: PLC0415 - metrics read the environment when imported
-    from entrepot.observe import configure_log  # noqa: PLC0415 - same
+    from entrepot.observe import configure_log  # noqa: PLC0415 - it does the same
 
     configure_log(config)
     tls: dict[str, Any] = {}
@@ -173,8 +173,15 @@ def listen(config: Config) -> socket.socket:
     return listener
 
 
-def _share_metrics(directory: Path) -> None:
-    """An empty directory where the workers' metrics meet, named to them by the environment."""
+def share_metrics(config: Config) -> Path:
+    """Name the directory where the workers' metrics meet to the library that counts them. It looks when it
+    is imported, so this comes before anything that imports ``entrepot.app``.
+    """
+    directory = config.data / "metrics"
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+    return directory
+
+
+def _clear_metrics(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, mode=0o700)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)

@@ -1,6 +1,6 @@
 """The application for any ASGI server, configured by ``ENTREPOT_*`` and ``entrepot.toml`` alone.
 
-    granian --interface asgi entrepot.standalone:app
+granian --interface asgi entrepot.standalone:app
 """
 
 from __future__ import annotations

@@ -23,21 +23,16 @@ _CLAIM: Final = Sql(
     "INSERT INTO placements (store, blob, size, seen_at) VALUES (:store, :blob, :size, :now) "
     "ON CONFLICT (store, blob) DO UPDATE SET seen_at = excluded.seen_at"
 )
-_RENEW: Final = Sql(
-    "UPDATE placements SET seen_at = :now WHERE store = :store AND blob = :blob AND condemned = 0"
-)
+_RENEW: Final = Sql("UPDATE placements SET seen_at = :now WHERE store = :store AND blob = :blob AND condemned = 0")
 _CONDEMN: Final = Sql(
-    "UPDATE placements SET condemned = 1 "
-    "WHERE store = :store AND blob = :blob AND seen_at < :cutoff AND condemned = 0"
+    "UPDATE placements SET condemned = 1 WHERE store = :store AND blob = :blob AND seen_at < :cutoff AND condemned = 0"
 )
 _CONDEMN_ORPHAN: Final = Sql(
     "INSERT INTO placements (store, blob, size, seen_at, condemned) VALUES (:store, :blob, 0, :now, 1) "
     "ON CONFLICT (store, blob) DO NOTHING"
 )
 _FORGET: Final = Sql("DELETE FROM placements WHERE store = :store AND blob = :blob AND condemned = 1")
-_MANIFEST: Final = Sql(
-    "INSERT INTO manifests (store, size, released_at) VALUES (:store, :size, :now) RETURNING id"
-)
+_MANIFEST: Final = Sql("INSERT INTO manifests (store, size, released_at) VALUES (:store, :size, :now) RETURNING id")
 _PIECE: Final = Sql(
     "INSERT INTO pieces (manifest, start, size, blob, nested) VALUES (:manifest, :start, :size, :blob, :nested)"
 )

@@ -40,9 +40,7 @@ class Checkpointer:
         self._ready = False
         self._log = path.with_name(path.name + "-wal")
         self._connect = connect
-        self._elected = os.open(
-            path.with_name(path.name + ".checkpoint"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        self._elected = os.open(path.with_name(path.name + ".checkpoint"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="catalog-checkpoint", daemon=True)
@@ -63,7 +61,8 @@ class Checkpointer:
 
     def lay_out(self) -> None:
         """Lengthen the log's file with zeros, once. Call it within a write transaction, when nobody
-        else adds to the log; what lies behind its last frame is nothing to SQLite."""
+        else adds to the log; what lies behind its last frame is nothing to SQLite.
+        """
         if self._ready or self.pages < READY_PAGES:
             return
         self._ready = True

@@ -34,7 +34,8 @@ class Want(enum.Enum):
 
 class Sql:
     """A statement's text, prepared at import: ``names`` are its parameters in order of first use,
-    ``numbered`` the same text with ``$n`` in their place (for PostgreSQL)."""
+    ``numbered`` the same text with ``$n`` in their place (for PostgreSQL).
+    """
 
     __slots__ = ("names", "numbered", "text")
 
@@ -58,7 +59,11 @@ class Statement:
     __slots__ = ("many", "params", "sql", "want")
 
     def __init__(
-        self, want: Want, sql: Sql, params: Mapping[str, Value], many: Sequence[Mapping[str, Value]] = (),
+        self,
+        want: Want,
+        sql: Sql,
+        params: Mapping[str, Value],
+        many: Sequence[Mapping[str, Value]] = (),
     ) -> None:
         self.want = want
         self.sql = sql
@@ -103,7 +108,8 @@ def lock(space: int, name: bytes, *, shared: bool = False) -> Statement:
 
 class Database(Protocol):
     """A catalog database. Safe for any number of tasks of the event loop that opened it, and
-    beside other processes on the same data."""
+    beside other processes on the same data.
+    """
 
     async def read(self, operation: Transaction[T]) -> T:
         """Run a short read: a point query or two. Each statement sees what is committed."""

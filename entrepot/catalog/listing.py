@@ -62,7 +62,8 @@ class Query:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A page. ``items`` and ``prefixes`` are each in order; ``more`` tells that others follow
-    ``last``, the greatest key or prefix of the page (of version ``last_version``)."""
+    ``last``, the greatest key or prefix of the page (of version ``last_version``).
+    """
 
     items: list[Listed]
     prefixes: list[str]
@@ -185,13 +186,9 @@ def _rest_of_key(query: Query) -> Transaction[list[Row]]:
     """The versions of the key ``after`` that are older than ``after_version``."""
     key = query.after.encode()
     for live in (1, 0):
-        row: Row | None = yield one(
-            _ID, bucket=query.bucket, key=key, live=live, version_id=query.after_version
-        )
+        row: Row | None = yield one(_ID, bucket=query.bucket, key=key, live=live, version_id=query.after_version)
         if row is not None:
-            rest: list[Row] = yield all_(
-                _HISTORY_OF, bucket=query.bucket, key=key, below=row[0], limit=query.limit + 1
-            )
+            rest: list[Row] = yield all_(_HISTORY_OF, bucket=query.bucket, key=key, below=row[0], limit=query.limit + 1)
             return rest
     return []
 

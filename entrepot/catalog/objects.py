@@ -54,9 +54,7 @@ _VERSION: Final = Sql(
     "LEFT JOIN inline_blobs i ON i.id = v.inline_id AND i.damaged = 0 "
     "WHERE v.bucket = :bucket AND v.key = :key AND v.live = :live AND v.version_id = :version_id"
 )
-_LIVE: Final = Sql(
-    f"SELECT {VERSION_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.key = :key AND v.live = 1"
-)
+_LIVE: Final = Sql(f"SELECT {VERSION_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.key = :key AND v.live = 1")
 _NEWEST: Final = Sql(
     f"SELECT {VERSION_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.key = :key AND v.live = 0 "
     "ORDER BY v.id DESC LIMIT 1"
@@ -79,7 +77,8 @@ _DELETE: Final = Sql("DELETE FROM versions WHERE id = :id")
 @dataclass(frozen=True, slots=True)
 class NewVersion:
     """A version to be written. ``version_id`` is used where the bucket keeps versions, ``parts``
-    are those that it was completed from."""
+    are those that it was completed from.
+    """
 
     bucket: int
     bucket_name: str

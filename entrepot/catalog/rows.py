@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -87,9 +87,9 @@ def meta_values(meta: Meta) -> dict[str, Value]:
 
 
 def key_end(prefix: bytes) -> bytes | None:
-    """The first key behind every key with this prefix, or None when there is none.
+    r"""The first key behind every key with this prefix, or None when there is none.
 
-    >>> key_end(b"a/"), key_end(b"a\\xff"), key_end(b"\\xff")
+    >>> key_end(b"a/"), key_end(b"a\xff"), key_end(b"\xff")
     (b'a0', b'b', None)
     """
     stem = prefix.rstrip(b"\xff")
@@ -98,9 +98,3 @@ def key_end(prefix: bytes) -> bytes | None:
 
 LAST_KEY: Final = b"\xff" * 8
 """Greater than every key, as no UTF-8 text begins with this byte."""
-
-
-def count(row: Any) -> int:
-    """The single number of a row that is always there."""
-    number: int = row[0]
-    return number

@@ -72,6 +72,7 @@ class SQLite:
         self._held: set[str] = set()
         self._pending: deque[_Write] = deque()
         self._cycling = False
+        self._drained: asyncio.Future[None] | None = None
         self._closed = False
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._local = threading.local()
@@ -193,14 +194,14 @@ class SQLite:
                     execute("SAVEPOINT operation")
                 try:
                     write.result = drive(self._writer, write.operation)
-                except Exception as error:  # whatever it is, it is the caller's to hear
+                except Exception as error:
                     if not several or self._writer.get_autocommit():  # a full disk rolls back everything
                         raise
                     execute("ROLLBACK TO operation")
                     write.error = translate(error) if isinstance(error, apsw.Error) else error
                 if several:
                     execute("RELEASE operation")
-        except Exception as error:  # as above, for every caller of the batch
+        except Exception as error:  # noqa: BLE001 - as above, for every caller of the batch
             self._roll_back()
             return translate(error) if isinstance(error, apsw.Error) else error
         return None
@@ -260,6 +261,8 @@ class SQLite:
             self._loop.call_soon(self._enter)
         else:
             self._cycling = False
+            if self._drained is not None:
+                self._drained.set_result(None)
 
     def _commit_loop(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -288,8 +291,9 @@ class SQLite:
 
     async def close(self) -> None:
         self._closed = True
-        while self._cycling:
-            await asyncio.sleep(0.001)
+        if self._cycling:
+            self._drained = self._loop.create_future()
+            await self._drained
         self._jobs.put(None)
         self._committer.join()
         self._scanners.shutdown()

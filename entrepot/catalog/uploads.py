@@ -48,9 +48,7 @@ _PARTS: Final = Sql(
 _MANIFESTS: Final = Sql("SELECT manifest FROM parts WHERE upload = :upload AND manifest IS NOT NULL")
 _DELETE_PARTS: Final = Sql("DELETE FROM parts WHERE upload = :upload")
 _DELETE: Final = Sql("DELETE FROM uploads WHERE id = :upload")
-_FINISH: Final = Sql(
-    "UPDATE uploads SET finished_at = :now, version_id = :version_id, etag = :etag WHERE id = :upload"
-)
+_FINISH: Final = Sql("UPDATE uploads SET finished_at = :now, version_id = :version_id, etag = :etag WHERE id = :upload")
 _LIST: Final = Sql(
     f"SELECT {_COLUMNS} FROM uploads WHERE bucket = :bucket AND finished_at IS NULL "
     "AND key >= :start AND key < :stop AND (key > :key OR upload_id > :upload_id) "
@@ -66,14 +64,14 @@ def create_upload(new: Upload, bucket_name: str) -> Transaction[Upload]:
     row: Row | None = yield one(_BUCKET, id=new.bucket)
     if row is None:
         raise BucketMissing(bucket_name)
-    row = yield one(
+    inserted: Row = yield one(
         _INSERT, upload_id=new.upload_id, bucket=new.bucket, key=new.key.encode(), owner=new.owner,
         **meta_values(new.meta), algorithm=new.algorithm, composite=int(new.composite), now=new.created_at,
     )  # fmt: skip
-    assert row is not None
     return Upload(
-        row[0], new.upload_id, new.bucket, new.key, new.owner, new.created_at, new.meta, new.algorithm, new.composite
-    )
+        inserted[0], new.upload_id, new.bucket, new.key, new.owner, new.created_at, new.meta, new.algorithm,
+        new.composite,
+    )  # fmt: skip
 
 
 def get_upload(upload_id: str) -> Transaction[Upload]:
@@ -164,7 +162,8 @@ def _drop_parts(upload: int, now: int) -> Transaction[None]:
 
 def list_uploads(bucket: int, prefix: str, after: tuple[str, str], limit: int) -> Transaction[list[Upload]]:
     """Open uploads in order of key, then id. ``after`` is the last (key, id) of the page before;
-    an id of '' begins behind every upload of that key."""
+    an id of '' begins behind every upload of that key.
+    """
     key, upload_id = after[0].encode(), after[1]
     first = prefix.encode()
     rows: list[Row] = yield all_(

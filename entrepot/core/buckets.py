@@ -39,9 +39,7 @@ class Buckets:
     store: str
     clock: Callable[[], int]
 
-    async def create(
-        self, who: Principal, name: str, *, store: str | None = None, public_read: bool = False
-    ) -> Bucket:
+    async def create(self, who: Principal, name: str, *, store: str | None = None, public_read: bool = False) -> Bucket:
         """Raises NameInvalid, Denied (the anonymous own nothing), BucketExists, ArgumentInvalid."""
         access.check_account(who)
         check_name(name)

@@ -81,8 +81,14 @@ class Content:
     """Splits and joins content over the stores of one process."""
 
     def __init__(
-        self, database: Database, stores: Mapping[str, BlobStore], budget: Budget, clock: Callable[[], int],
-        *, blob_size: int, inline_limit: int,
+        self,
+        database: Database,
+        stores: Mapping[str, BlobStore],
+        budget: Budget,
+        clock: Callable[[], int],
+        *,
+        blob_size: int,
+        inline_limit: int,
     ) -> None:
         self.stores = stores
         self.blob_size = blob_size
@@ -113,7 +119,7 @@ class Content:
         if not span.size:
             return b""
         if bytes_.inline is not None:
-            whole = await self._read_inline(bytes_)
+            whole = await self._read_inline(bytes_, bytes_.inline)
             return whole if span.size == bytes_.size else memoryview(whole)[span.start : span.end]
         if bytes_.blob is not None:
             found = await self._get(store, bytes_.blob, bytes_.size, span)
@@ -122,15 +128,14 @@ class Content:
             raise Corrupt(f"a version of {bytes_.size} bytes names none")
         return await self._read_manifest(store, bytes_.manifest, span)
 
-    async def _read_inline(self, bytes_: Bytes) -> bytes:
-        assert bytes_.inline is not None
+    async def _read_inline(self, bytes_: Bytes, row: int) -> bytes:
         data = bytes_.data
         if data is None:
-            data = await self._database.read(find_inline(bytes_.inline))
+            data = await self._database.read(find_inline(row))
         if data is None:
             raise BlobMissing(bytes_.hash.hex())
         if blake3(data).digest() != bytes_.hash:
-            await self._database.write(damage_inline(bytes_.inline))
+            await self._database.write(damage_inline(row))
             raise BlobCorrupt(bytes_.hash.hex(), "inline")
         return data
 

@@ -83,7 +83,8 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The service for access keys. ``fixed`` are pairs given by the configuration: root keys that
-    no catalog has and nobody can revoke."""
+    no catalog has and nobody can revoke.
+    """
 
     database: Database
     sealer: Sealer
@@ -103,8 +104,14 @@ class Keys:
         )
 
     async def create(
-        self, account: str, *, access_key: str = "", secret: str = "", root: bool = False,
-        grants: Mapping[str, frozenset[Right]] | None = None, display_name: str = "",
+        self,
+        account: str,
+        *,
+        access_key: str = "",
+        secret: str = "",
+        root: bool = False,
+        grants: Mapping[str, frozenset[Right]] | None = None,
+        display_name: str = "",
     ) -> tuple[str, str]:
         """A key for an account; returns the pair. Raises ArgumentInvalid, Conflict."""
         fresh = new_pair()
@@ -137,8 +144,14 @@ class Keys:
         return account if account == ROOT_ACCOUNT else await self.database.read(rows.find_display_name(account))
 
     def _key(
-        self, account: str, access_key: str, secret: str, *, root: bool,
-        grants: Mapping[str, frozenset[Right]], display_name: str,
+        self,
+        account: str,
+        access_key: str,
+        secret: str,
+        *,
+        root: bool,
+        grants: Mapping[str, frozenset[Right]],
+        display_name: str,
     ) -> Key:
         sealed = self.sealer.seal(access_key, secret)
         return Key(access_key, account, sealed, root, self.clock(), grants, display_name or account)

@@ -45,7 +45,8 @@ HEAVY_PIECES: Final = 64
 @dataclass(frozen=True, slots=True)
 class Put:
     """What is known of an object to be put, besides its bytes. ``keep`` names the digests that
-    are stored with it as checksums."""
+    are stored with it as checksums.
+    """
 
     meta: Meta
     intake: Intake
@@ -86,7 +87,8 @@ class Opened:
 
     async def parts(self) -> list[Part]:
         """The parts that the version was completed from, in order: numbers, sizes and checksums.
-        None when it was put or copied in one piece."""
+        None when it was put or copied in one piece.
+        """
         return await self._database.read(find_layout(self.version.id)) if self.version.parts else []
 
     async def read(self, span: Span | None = None) -> Buffer | AsyncIterator[Buffer]:
@@ -167,9 +169,7 @@ class Objects:
         if version is None:
             raise ObjectMissing(key)
         if version.marker:
-            raise DeleteMarkerFound(
-                key, version.version_id, current=version_id is None, modified=version.created_at
-            )
+            raise DeleteMarkerFound(key, version.version_id, current=version_id is None, modified=version.created_at)
         if when is not ALWAYS:
             when.check_read(version)
         return Opened(self.content, self.database, found, version)

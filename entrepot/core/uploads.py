@@ -125,13 +125,16 @@ class Uploads:
     ) -> Upload:
         """Open an upload whose parts carry digests of ``algorithm``. Raises BucketMissing, Denied."""
         found = await self.buckets.get(who, bucket, Right.WRITE)
-        new = Upload(
-            0, secrets.token_urlsafe(24), found.id, key, who.account, self.clock(), meta, algorithm, composite
-        )
+        new = Upload(0, secrets.token_urlsafe(24), found.id, key, who.account, self.clock(), meta, algorithm, composite)
         return await self.database.write(rows.create_upload(new, bucket))
 
     async def put_part(
-        self, who: Principal, place: Place, number: int, body: AsyncIterator[Buffer], intake: Intake,
+        self,
+        who: Principal,
+        place: Place,
+        number: int,
+        body: AsyncIterator[Buffer],
+        intake: Intake,
         keep: tuple[str, ...] = (),
     ) -> Part:
         """Store a part; durable on return. ``keep`` names digests to store with it, beside the one
@@ -148,7 +151,12 @@ class Uploads:
         return await self.database.write(rows.put_part(place.upload_id, part, bucket.store, self.clock()))
 
     async def copy_part(
-        self, who: Principal, place: Place, number: int, source: Source, span: Span | None = None,
+        self,
+        who: Principal,
+        place: Place,
+        number: int,
+        source: Source,
+        span: Span | None = None,
         limit: int = 1 << 62,
     ) -> tuple[Version, Part]:
         """Store a stretch of another version as a part; returns that version too. Blobs that are there

@@ -17,13 +17,16 @@ _FIXDATE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _RFC850 = re.compile(
-    r"\w{6,9}, (?P<day>\d\d)-(?P<month>\w{3})-(?P<year>\d\d) (?P<clock>[\d:]{8}) GMT", re.IGNORECASE | re.ASCII,
+    r"\w{6,9}, (?P<day>\d\d)-(?P<month>\w{3})-(?P<year>\d\d) (?P<clock>[\d:]{8}) GMT",
+    re.IGNORECASE | re.ASCII,
 )
 _ASCTIME = re.compile(
-    r"\w{3} (?P<month>\w{3}) (?P<day>[ \d]\d) (?P<clock>[\d:]{8}) (?P<year>\d{4})", re.IGNORECASE | re.ASCII,
+    r"\w{3} (?P<month>\w{3}) (?P<day>[ \d]\d) (?P<clock>[\d:]{8}) (?P<year>\d{4})",
+    re.IGNORECASE | re.ASCII,
 )
 _ISO = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d):?(\d\d)(?:\.\d{1,9})?(?:Z|[+-]00:?00)", re.IGNORECASE | re.ASCII,
+    r"(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d):?(\d\d)(?:\.\d{1,9})?(?:Z|[+-]00:?00)",
+    re.IGNORECASE | re.ASCII,
 )
 _SIXTY: Final = tuple(f"{number:02d}" for number in range(60))
 

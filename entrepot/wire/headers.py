@@ -61,7 +61,7 @@ def parse_user_metadata(headers: Headers) -> dict[str, str]:
     found: dict[str, str] = {}
     for raw_name, raw_value in headers.raw:
         if raw_name.startswith(METADATA_PREFIX):
-            name = raw_name[len(METADATA_PREFIX):].decode("latin-1")
+            name = raw_name[len(METADATA_PREFIX) :].decode("latin-1")
             value = decode_words(text_of(raw_value))
             found[name] = f"{found[name]},{value}" if name in found else value
     if found:

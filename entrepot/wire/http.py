@@ -65,12 +65,30 @@ class Request:
     """
 
     __slots__ = (
-        "_names", "body", "client", "headers", "id", "method", "mount", "note", "raw_path", "raw_query", "scheme",
+        "_names",
+        "body",
+        "client",
+        "headers",
+        "id",
+        "method",
+        "mount",
+        "note",
+        "raw_path",
+        "raw_query",
+        "scheme",
     )
 
     def __init__(
-        self, method: str, raw_path: bytes, raw_query: bytes, headers: Headers, body: AsyncIterator[bytes],
-        *, scheme: str = "http", client: str = "", mount: bytes = b"",
+        self,
+        method: str,
+        raw_path: bytes,
+        raw_query: bytes,
+        headers: Headers,
+        body: AsyncIterator[bytes],
+        *,
+        scheme: str = "http",
+        client: str = "",
+        mount: bytes = b"",
     ) -> None:
         self.method = method
         self.raw_path = raw_path
@@ -101,7 +119,8 @@ class Request:
     @property
     def names(self) -> dict[str, bytes]:
         """Parameters by decoded name with the first value of each as it came. Most are never asked
-        for (a presigned query has many), so no value is decoded. Raises UnicodeDecodeError."""
+        for (a presigned query has many), so no value is decoded. Raises UnicodeDecodeError.
+        """
         if self._names is None:
             names: dict[str, bytes] = {}
             if self.raw_query:
@@ -140,7 +159,8 @@ def _text(raw: bytes) -> str:
 
 class Response:
     """Status, header fields and a body that is bytes or an async iterator of bytes. A streamed
-    body is closed, if it can be, when the client goes away."""
+    body is closed, if it can be, when the client goes away.
+    """
 
     __slots__ = ("body", "headers", "status")
 

@@ -64,8 +64,13 @@ def parse_document(body: Buffer, limit: int) -> etree._Element:
     except UnicodeDecodeError:
         raise ArgumentInvalid("document", None, "must be UTF-8") from None
     parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
         return etree.fromstring(data, parser)

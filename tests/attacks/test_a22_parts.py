@@ -21,10 +21,12 @@ async def fill(services: Services) -> tuple[Place, bytes]:
     place = Place("bucket", "key", upload.upload_id)
     bodies = [b"%05d" % number for number in range(1, MOST + 1)]
     for start in range(0, MOST, 100):
-        await asyncio.gather(*(
-            services.uploads.put_part(ROOT, place, number + 1, pieces([bodies[number]]), Intake())
-            for number in range(start, start + 100)
-        ))
+        await asyncio.gather(
+            *(
+                services.uploads.put_part(ROOT, place, number + 1, pieces([bodies[number]]), Intake())
+                for number in range(start, start + 100)
+            )
+        )
     return place, b"".join(bodies)
 
 

@@ -32,6 +32,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def race(act: Callable[[int], Any]) -> tuple[list[int], set[str]]:
     """The statuses of the writers in order, and the processes that answered them."""
+
     def one(number: int) -> tuple[int, str]:
         try:
             answer = act(number)["ResponseMetadata"]
@@ -101,7 +102,9 @@ def test_a25_many_completions(s3: Any) -> None:
     ]
     statuses, _ = race(
         lambda number: s3.complete_multipart_upload(
-            **where, UploadId=uploads[number], IfNoneMatch="*",
+            **where,
+            UploadId=uploads[number],
+            IfNoneMatch="*",
             MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etags[number]}]},
         )
     )

@@ -141,10 +141,29 @@ def test_a5_a_chunk_beyond_the_announced_length_is_refused_before_its_bytes(mode
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("size", [
-    b"", b"-5", b"+5", b" 5", b"0x5", b"5h", b"zz", b"5_0", b"5.", b"\xb2", b"5\x00", b"5,5", b"f" * 16, b"f" * 17,
-    b"8000000000000000", b"1" + b"0" * 16, b"0" * 17, b"0" * 900 + b"5",
-])
+@pytest.mark.parametrize(
+    "size",
+    [
+        b"",
+        b"-5",
+        b"+5",
+        b" 5",
+        b"0x5",
+        b"5h",
+        b"zz",
+        b"5_0",
+        b"5.",
+        b"\xb2",
+        b"5\x00",
+        b"5,5",
+        b"f" * 16,
+        b"f" * 17,
+        b"8000000000000000",
+        b"1" + b"0" * 16,
+        b"0" * 17,
+        b"0" * 900 + b"5",
+    ],
+)
 def test_a5_chunk_size_that_is_junk_negative_or_too_large_is_refused(size: bytes, step: int | None) -> None:
     chunk = size + b"\r\nhello\r\n0\r\n"
     refusal = rejected(put(UNSIGNED_TRAILER, 5), chunk, step)
@@ -170,12 +189,23 @@ def test_a5_giant_chunk_header_line_is_refused_early(mode: str) -> None:
 # --- A5: line ends
 
 
-@pytest.mark.parametrize("body", [
-    b"5\nhello\r\n0\r\n\r\n", b"5\rhello\r\n0\r\n\r\n", b"5\r\nhello0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n",
-    b"5\r\nhello\r0\r\n\r\n", b"5\r\nhello \r\n0\r\n\r\n", b"5\r\nhello\r\n\r\n0\r\n\r\n",
-    b"\r\n5\r\nhello\r\n0\r\n\r\n",
-    b"5\r\nhello\r\n0\n\r\n", b"hello", b"5\r\n\r\nhello\r\n0\r\n\r\n", b"5\r\nhello!\r\n0\r\n\r\n",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"5\nhello\r\n0\r\n\r\n",
+        b"5\rhello\r\n0\r\n\r\n",
+        b"5\r\nhello0\r\n\r\n",
+        b"5\r\nhello\n0\r\n\r\n",
+        b"5\r\nhello\r0\r\n\r\n",
+        b"5\r\nhello \r\n0\r\n\r\n",
+        b"5\r\nhello\r\n\r\n0\r\n\r\n",
+        b"\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"5\r\nhello\r\n0\n\r\n",
+        b"hello",
+        b"5\r\n\r\nhello\r\n0\r\n\r\n",
+        b"5\r\nhello!\r\n0\r\n\r\n",
+    ],
+)
 @pytest.mark.parametrize("step", STEPS)
 def test_a5_missing_or_wrong_line_end_is_refused(body: bytes, step: int | None) -> None:
     refusal = rejected(put(UNSIGNED_TRAILER, 5), body, step)
@@ -233,14 +263,24 @@ def test_a5_endless_bytes_after_the_end_are_not_kept() -> None:
 # --- A5: trailers
 
 
-@pytest.mark.parametrize("lines", [
-    [], [("x-amz-checksum-crc32c", "AAAAAA==")], [HELLO, HELLO], [HELLO, ("x-amz-meta-a", "1")],
-    [("x-amz-meta-a", "1"), HELLO], [HELLO, ("bonus", "1")], [("x-amz-acl", "public-read")], [("", "x")],
-    [HELLO, ("x-amz-checksum-sha256", "x")],
-])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [("x-amz-checksum-crc32c", "AAAAAA==")],
+        [HELLO, HELLO],
+        [HELLO, ("x-amz-meta-a", "1")],
+        [("x-amz-meta-a", "1"), HELLO],
+        [HELLO, ("bonus", "1")],
+        [("x-amz-acl", "public-read")],
+        [("", "x")],
+        [HELLO, ("x-amz-checksum-sha256", "x")],
+    ],
+)
 @pytest.mark.parametrize("mode", [SIGNED_TRAILER, UNSIGNED_TRAILER])
 def test_a5_trailer_not_announced_missing_extra_or_repeated_is_refused(
-    mode: str, lines: list[tuple[str, str]],
+    mode: str,
+    lines: list[tuple[str, str]],
 ) -> None:
     sent = sent_for(mode)
     refusal = rejected(sent, frame(sent, [b"hello"], lines))
@@ -250,30 +290,45 @@ def test_a5_trailer_not_announced_missing_extra_or_repeated_is_refused(
         assert rejected(sent, frame(sent, [b"hello"], lines)).code == "MalformedTrailerError"
 
 
-@pytest.mark.parametrize(("tail", "code"), [
-    (b"no colon\r\n\r\n", "MalformedTrailerError"),
-    (b"x-amz-checksum-crc32\r\n\r\n", "MalformedTrailerError"),
-    (b"x-amz-checksum-crc32: \xff\r\n\r\n", "MalformedTrailerError"),
-    (b"\r\nx-amz-checksum-crc32:NhCmhg==\r\n", "MalformedTrailerError"),
-    (b"x-amz-checksum-crc32:NhCmhg==\r\n\r\nbonus:1\r\n", "MalformedTrailerError"),
-    (b"x-amz-checksum-crc32:NhCmhg==\r\nx-amz-trailer-signature:0\r\n\r\n", "MalformedTrailerError"),
-    (b"x-amz-checksum-crc32:NhCmhg==", "IncompleteBody"),
-    (b"x-amz-checksum-crc32:NhCmhg==\n", "IncompleteBody"),
-    (b"x-amz-checksum-crc32:NhCmhg==\r", "IncompleteBody"),
-    (b"x-amz-checksum-crc32:NhCmhg==\r\n\r", "IncompleteBody"),
-    (b"x-amz-checksum-crc32:Nh\rCmhg==\r\n\r\n", "MalformedTrailerError"),
-])
+@pytest.mark.parametrize(
+    ("tail", "code"),
+    [
+        (b"no colon\r\n\r\n", "MalformedTrailerError"),
+        (b"x-amz-checksum-crc32\r\n\r\n", "MalformedTrailerError"),
+        (b"x-amz-checksum-crc32: \xff\r\n\r\n", "MalformedTrailerError"),
+        (b"\r\nx-amz-checksum-crc32:NhCmhg==\r\n", "MalformedTrailerError"),
+        (b"x-amz-checksum-crc32:NhCmhg==\r\n\r\nbonus:1\r\n", "MalformedTrailerError"),
+        (b"x-amz-checksum-crc32:NhCmhg==\r\nx-amz-trailer-signature:0\r\n\r\n", "MalformedTrailerError"),
+        (b"x-amz-checksum-crc32:NhCmhg==", "IncompleteBody"),
+        (b"x-amz-checksum-crc32:NhCmhg==\n", "IncompleteBody"),
+        (b"x-amz-checksum-crc32:NhCmhg==\r", "IncompleteBody"),
+        (b"x-amz-checksum-crc32:NhCmhg==\r\n\r", "IncompleteBody"),
+        (b"x-amz-checksum-crc32:Nh\rCmhg==\r\n\r\n", "MalformedTrailerError"),
+    ],
+)
 def test_a5_trailer_that_is_malformed_is_refused(tail: bytes, code: str) -> None:
     sent = sent_for(UNSIGNED_TRAILER)
     assert decoded(sent, b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n") == (b"hello", dict([HELLO]))
     assert rejected(sent, b"5\r\nhello\r\n0\r\n" + tail).code == code
 
 
-@pytest.mark.parametrize("names", [
-    "x-amz-meta-a", "content-md5", "x-amz-content-sha256", "x-amz-checksum-bad", ",x-amz-checksum-crc32", "x",
-    "x-amz-checksum-crc32, ,", "x-amz-checksum-crc32,x-amz-meta-a", "x-amz-checksum-crc32,x-amz-checksum-sha1",
-    "x-amz-checksum-crc32,x-amz-checksum-crc32", "x-amz-trailer-signature", "x-amz-checksum-\xe9",
-])
+@pytest.mark.parametrize(
+    "names",
+    [
+        "x-amz-meta-a",
+        "content-md5",
+        "x-amz-content-sha256",
+        "x-amz-checksum-bad",
+        ",x-amz-checksum-crc32",
+        "x",
+        "x-amz-checksum-crc32, ,",
+        "x-amz-checksum-crc32,x-amz-meta-a",
+        "x-amz-checksum-crc32,x-amz-checksum-sha1",
+        "x-amz-checksum-crc32,x-amz-checksum-crc32",
+        "x-amz-trailer-signature",
+        "x-amz-checksum-\xe9",
+    ],
+)
 def test_a5_announcement_of_anything_but_one_checksum_is_refused(names: str) -> None:
     sent = put(UNSIGNED_TRAILER, 5, names)
     with pytest.raises(Refusal) as caught:

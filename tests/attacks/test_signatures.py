@@ -73,28 +73,39 @@ def test_a1_the_payload_mode_cannot_be_exchanged(was: str, becomes: str) -> None
 CREDENTIAL = f"X-Amz-Credential={KEY}%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
 
 
-@pytest.mark.parametrize("query", [
-    CREDENTIAL,
-    f"{CREDENTIAL}&X-Amz-Signature={ZEROS}",
-    f"X-Amz-Algorithm=AWS4-HMAC-SHA256&{CREDENTIAL}&X-Amz-Date={STAMP}&X-Amz-Expires=60&X-Amz-SignedHeaders=host",
-    f"x-amz-credential={KEY}",
-    "X%2DAmz%2DCredential=root",
-    "X-Amz-Signature=",
-    "X-Amz-Algorithm=AWS4-HMAC-SHA256",
-])
+@pytest.mark.parametrize(
+    "query",
+    [
+        CREDENTIAL,
+        f"{CREDENTIAL}&X-Amz-Signature={ZEROS}",
+        f"X-Amz-Algorithm=AWS4-HMAC-SHA256&{CREDENTIAL}&X-Amz-Date={STAMP}&X-Amz-Expires=60&X-Amz-SignedHeaders=host",
+        f"x-amz-credential={KEY}",
+        "X%2DAmz%2DCredential=root",
+        "X-Amz-Signature=",
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256",
+    ],
+)
 def test_a2_credential_in_the_query_without_a_signature_is_refused(query: str) -> None:
     headers = [("host", "store.test"), ("x-amz-content-sha256", UNSIGNED_TRAILER)]
     for sent in (Sent("PUT", "/b/k", query, headers), Sent("GET", "/b/k", query, headers[:1])):
         refusal = refused(sent)
         assert (refusal.code, refusal.status) in {
-            ("AuthorizationQueryParametersError", 400), ("AccessDenied", 403),
+            ("AuthorizationQueryParametersError", 400),
+            ("AccessDenied", 403),
         }
 
 
-@pytest.mark.parametrize("name", [
-    "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
-    "X-Amz-Signature",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Signature",
+    ],
+)
 @pytest.mark.parametrize("empty", [False, True])
 def test_a2_presigned_request_with_a_parameter_missing_is_refused(*, name: str, empty: bool) -> None:
     sent = presigned("GET", "/b/k")
@@ -108,9 +119,15 @@ def test_a2_presigned_request_with_a_parameter_missing_is_refused(*, name: str, 
 
 
 UNSIGNED_HEADERS = [
-    ("x-amz-copy-source", "/other/secret"), ("x-amz-acl", "public-read"), ("x-amz-grant-read", "id=1"),
-    ("x-amz-meta-a", "1"), ("x-amz-tagging", "a=b"), ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
-    ("X-Amz-Security-Token", "t"), ("X-AMZ-Storage-Class", "GLACIER"), ("x-amz-decoded-content-length", "5"),
+    ("x-amz-copy-source", "/other/secret"),
+    ("x-amz-acl", "public-read"),
+    ("x-amz-grant-read", "id=1"),
+    ("x-amz-meta-a", "1"),
+    ("x-amz-tagging", "a=b"),
+    ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+    ("X-Amz-Security-Token", "t"),
+    ("X-AMZ-Storage-Class", "GLACIER"),
+    ("x-amz-decoded-content-length", "5"),
     ("x-amz-bypass-governance-retention", "true"),
 ]
 
@@ -172,46 +189,78 @@ def test_a6_expiry_of_a_week_is_the_longest() -> None:
     assert (refusal.code, refusal.status) == ("AccessDenied", 403)
 
 
-@pytest.mark.parametrize(("expires", "status"), [
-    ("0", 403), ("-1", 403), ("-1000", 403), ("99999999999999999999999", 403), ("9" * 5000, 403),
-    ("-" + "9" * 5000, 403), ("NaN", 400), ("inf", 400), ("1e3", 400), ("60.5", 400), ("%2B60", 400),
-    ("0x10", 400), ("+60", 400), ("%C2%B2", 400), ("6_0", 400), ("%2060", 400), ("60%0A", 400),
-])
+@pytest.mark.parametrize(
+    ("expires", "status"),
+    [
+        ("0", 403),
+        ("-1", 403),
+        ("-1000", 403),
+        ("99999999999999999999999", 403),
+        ("9" * 5000, 403),
+        ("-" + "9" * 5000, 403),
+        ("NaN", 400),
+        ("inf", 400),
+        ("1e3", 400),
+        ("60.5", 400),
+        ("%2B60", 400),
+        ("0x10", 400),
+        ("+60", 400),
+        ("%C2%B2", 400),
+        ("6_0", 400),
+        ("%2060", 400),
+        ("60%0A", 400),
+    ],
+)
 def test_a6_expiry_out_of_bounds_or_no_number_is_refused(expires: str, status: int) -> None:
     refusal = refused(presigned("GET", "/b/k", expires=expires))
     assert refusal.status == status
 
 
-@pytest.mark.parametrize("altered", [
-    presigned("GET", "/b/k").but(path="/b/other"),
-    presigned("GET", "/b/k").but(path="/b/K"),
-    presigned("GET", "/b/k").but(path="/b/k/"),
-    presigned("GET", "/b/k").but(path="/b"),
-    presigned("GET", "/b/k").but(method="PUT"),
-    presigned("GET", "/b/k").but(method="HEAD"),
-    presigned("GET", "/b/k").changed("host", "store.test", "other.test"),
-    presigned("GET", "/b/k").but(query=presigned("GET", "/b/k").query + "&versionId=1"),
-    presigned("GET", "/b/k").but(query="acl&" + presigned("GET", "/b/k").query),
-    presigned("GET", "/b/k", "versionId=1").asked("versionId=1", "versionId=2"),
-    presigned("GET", "/b/k", "versionId=1").asked("versionId=1&", ""),
-    presigned("GET", "/b/k", expires="60").asked("Expires=60", "Expires=61"),
-    presigned("GET", "/b/k").asked(KEY, "AKIAOTHER"),
-], ids=lambda sent: f"{sent.method} {sent.path}")
+@pytest.mark.parametrize(
+    "altered",
+    [
+        presigned("GET", "/b/k").but(path="/b/other"),
+        presigned("GET", "/b/k").but(path="/b/K"),
+        presigned("GET", "/b/k").but(path="/b/k/"),
+        presigned("GET", "/b/k").but(path="/b"),
+        presigned("GET", "/b/k").but(method="PUT"),
+        presigned("GET", "/b/k").but(method="HEAD"),
+        presigned("GET", "/b/k").changed("host", "store.test", "other.test"),
+        presigned("GET", "/b/k").but(query=presigned("GET", "/b/k").query + "&versionId=1"),
+        presigned("GET", "/b/k").but(query="acl&" + presigned("GET", "/b/k").query),
+        presigned("GET", "/b/k", "versionId=1").asked("versionId=1", "versionId=2"),
+        presigned("GET", "/b/k", "versionId=1").asked("versionId=1&", ""),
+        presigned("GET", "/b/k", expires="60").asked("Expires=60", "Expires=61"),
+        presigned("GET", "/b/k").asked(KEY, "AKIAOTHER"),
+    ],
+    ids=lambda sent: f"{sent.method} {sent.path}",
+)
 def test_a6_presigned_url_changed_in_one_place_is_refused(altered: Sent) -> None:
     verify(presigned("GET", "/b/k"))
     refusal = refused(altered)
     assert (refusal.code, refusal.status) == ("SignatureDoesNotMatch", 403)
 
 
-@pytest.mark.parametrize("name", [
-    "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
-    "X-Amz-Signature", "x-amz-signature", "X%2dAmz%2dSignature", "X-AMZ-EXPIRES",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Signature",
+        "x-amz-signature",
+        "X%2dAmz%2dSignature",
+        "X-AMZ-EXPIRES",
+    ],
+)
 @pytest.mark.parametrize("before", [False, True])
 def test_a6_auth_parameter_given_twice_is_refused(*, name: str, before: bool) -> None:
     sent = presigned("GET", "/b/k")
     value = next(
-        pair.partition("=")[2] for pair in sent.query.split("&")
+        pair.partition("=")[2]
+        for pair in sent.query.split("&")
         if pair.lower().startswith(name.lower().replace("%2d", "-"))
     )
     for extra in (f"{name}={value}", f"{name}={ZEROS}"):
@@ -252,13 +301,31 @@ def test_a6_signature_made_for_the_header_is_none_for_the_query() -> None:
 # --- A7
 
 
-@pytest.mark.parametrize(("honest", "attack"), [
-    ("/b/a%2Fb", "/b/a/b"), ("/b/a/../b", "/b/b"), ("/b/%2E%2E/x", "/x"), ("/b//k", "/b/k"), ("/b/./k", "/b/k"),
-    ("/b/a%5Cb", "/b/a/b"), ("/b/k%00", "/b/k"), ("/b/k%00.jpg", "/b/k"), ("/b/a%252Fb", "/b/a%2Fb"),
-    ("/b/a%2520b", "/b/a%20b"), ("/b/a+b", "/b/a%20b"), ("/b/a%2Bb", "/b/a%20b"), ("/b/%FF", "/b/%C3%BF"),
-    ("/b/%E9", "/b/%C3%A9"), ("/b/e%CC%81", "/b/%C3%A9"), ("/b/K", "/b/k"), ("/b/k%20", "/b/k"), ("/b/k;x", "/b/k"),
-    ("/b/k%3Fx", "/b/k"), ("/b/k%23x", "/b/k"),
-])
+@pytest.mark.parametrize(
+    ("honest", "attack"),
+    [
+        ("/b/a%2Fb", "/b/a/b"),
+        ("/b/a/../b", "/b/b"),
+        ("/b/%2E%2E/x", "/x"),
+        ("/b//k", "/b/k"),
+        ("/b/./k", "/b/k"),
+        ("/b/a%5Cb", "/b/a/b"),
+        ("/b/k%00", "/b/k"),
+        ("/b/k%00.jpg", "/b/k"),
+        ("/b/a%252Fb", "/b/a%2Fb"),
+        ("/b/a%2520b", "/b/a%20b"),
+        ("/b/a+b", "/b/a%20b"),
+        ("/b/a%2Bb", "/b/a%20b"),
+        ("/b/%FF", "/b/%C3%BF"),
+        ("/b/%E9", "/b/%C3%A9"),
+        ("/b/e%CC%81", "/b/%C3%A9"),
+        ("/b/K", "/b/k"),
+        ("/b/k%20", "/b/k"),
+        ("/b/k;x", "/b/k"),
+        ("/b/k%3Fx", "/b/k"),
+        ("/b/k%23x", "/b/k"),
+    ],
+)
 def test_a7_paths_that_differ_have_different_signatures(honest: str, attack: str) -> None:
     canonical = honest.replace("+", "%2B").replace("%2E", ".").replace(";", "%3B")
     for sent in (signed("GET", canonical), presigned("GET", canonical)):
@@ -266,21 +333,43 @@ def test_a7_paths_that_differ_have_different_signatures(honest: str, attack: str
         assert refused(sent.but(path=attack)).code == "SignatureDoesNotMatch"
 
 
-@pytest.mark.parametrize(("canonical", "same"), [
-    ("/b/a~b-c_d.e", "/b/a%7Eb%2Dc%5Fd%2ee"), ("/b/%C3%A9", "/b/%c3%a9"), ("/b/%C3%A9", "/b/\xc3\xa9"),
-    ("/b/a%5Cb", "/b/a\\b"), ("/b/100%25zz", "/b/100%zz"), ("/b/a%2Bb", "/b/a+b"), ("/b/a/b", "/b/a%2Fb"),
-    ("/b/a/b", "/b/a%2fb"), ("/b/a%2Fb", "/b/a%2fb"), ("/b/%28x%29", "/b/(x)"),
-])
+@pytest.mark.parametrize(
+    ("canonical", "same"),
+    [
+        ("/b/a~b-c_d.e", "/b/a%7Eb%2Dc%5Fd%2ee"),
+        ("/b/%C3%A9", "/b/%c3%a9"),
+        ("/b/%C3%A9", "/b/\xc3\xa9"),
+        ("/b/a%5Cb", "/b/a\\b"),
+        ("/b/100%25zz", "/b/100%zz"),
+        ("/b/a%2Bb", "/b/a+b"),
+        ("/b/a/b", "/b/a%2Fb"),
+        ("/b/a/b", "/b/a%2fb"),
+        ("/b/a%2Fb", "/b/a%2fb"),
+        ("/b/%28x%29", "/b/(x)"),
+    ],
+)
 def test_a7_spellings_of_one_key_share_its_signature(canonical: str, same: str) -> None:
     for sent in (signed("GET", canonical), presigned("GET", canonical)):
         assert verify(sent).access_key == verify(sent.but(path=same)).access_key == KEY
 
 
-@pytest.mark.parametrize(("honest", "attack"), [
-    ("prefix=a%20b", "prefix=a%2Bb"), ("prefix=a%2Bb", "prefix=a+b"), ("prefix=a%2526b", "prefix=a%26b"),
-    ("prefix=a%26b=c", "prefix=a&b=c"), ("a=b%3Dc", "a%3Db=c"), ("prefix=%00", "prefix="), ("prefix=a", "Prefix=a"),
-    ("prefix=%FF", "prefix=%C3%BF"), ("acl", ""), ("acl=", "acl=x"), ("a=1&a=2", "a=1"), ("a=1;b=2", "a=1&b=2"),
-])
+@pytest.mark.parametrize(
+    ("honest", "attack"),
+    [
+        ("prefix=a%20b", "prefix=a%2Bb"),
+        ("prefix=a%2Bb", "prefix=a+b"),
+        ("prefix=a%2526b", "prefix=a%26b"),
+        ("prefix=a%26b=c", "prefix=a&b=c"),
+        ("a=b%3Dc", "a%3Db=c"),
+        ("prefix=%00", "prefix="),
+        ("prefix=a", "Prefix=a"),
+        ("prefix=%FF", "prefix=%C3%BF"),
+        ("acl", ""),
+        ("acl=", "acl=x"),
+        ("a=1&a=2", "a=1"),
+        ("a=1;b=2", "a=1&b=2"),
+    ],
+)
 def test_a7_queries_that_differ_have_different_signatures(honest: str, attack: str) -> None:
     canonical = honest.replace("b=c", "b%3Dc") if honest.startswith("prefix=a%26") else honest.replace(";", "%3B")
     sent = signed("GET", "/b", canonical)
@@ -288,10 +377,17 @@ def test_a7_queries_that_differ_have_different_signatures(honest: str, attack: s
     assert refused(sent.but(query=attack)).code == "SignatureDoesNotMatch"
 
 
-@pytest.mark.parametrize(("canonical", "same"), [
-    ("prefix=a%20b", "prefix=a+b"), ("prefix=a%2Fb", "prefix=a/b"), ("acl=", "acl"), ("a=1&b=2", "b=2&&a=1"),
-    ("prefix=%C3%A9", "pre%66ix=%c3%a9"), ("a=b%3Dc", "a=b=c"),
-])
+@pytest.mark.parametrize(
+    ("canonical", "same"),
+    [
+        ("prefix=a%20b", "prefix=a+b"),
+        ("prefix=a%2Fb", "prefix=a/b"),
+        ("acl=", "acl"),
+        ("a=1&b=2", "b=2&&a=1"),
+        ("prefix=%C3%A9", "pre%66ix=%c3%a9"),
+        ("a=b%3Dc", "a=b=c"),
+    ],
+)
 def test_a7_spellings_of_one_query_share_its_signature(canonical: str, same: str) -> None:
     verify(signed("GET", "/b", canonical).but(query=same))
 
@@ -330,10 +426,14 @@ def test_a20_neither_secret_nor_right_signature_is_in_a_refusal() -> None:
         assert repr(verified.key) not in repr(verified)
 
 
-@pytest.mark.parametrize("query", [
-    f"AWSAccessKeyId={KEY}&Expires=1369357200&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D",
-    f"awsaccesskeyid={KEY}", f"AWS%41ccessKeyId={KEY}&Signature=x",
-])
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"AWSAccessKeyId={KEY}&Expires=1369357200&Signature=vjbyPxybdZaNmGa%2ByT272YEAiv4%3D",
+        f"awsaccesskeyid={KEY}",
+        f"AWS%41ccessKeyId={KEY}&Signature=x",
+    ],
+)
 def test_a24_signature_version_2_in_the_query_is_off(query: str) -> None:
     refusal = refused(Sent("GET", "/b/k", query, [("host", "store.test")]))
     assert (refusal.code, refusal.status) == ("InvalidRequest", 400)

@@ -68,7 +68,7 @@ def run_suite(suite: Path, *, tls: bool, expression: str, jobs: int, keep: Path 
         directory = keep or Path(scratch)
         directory.mkdir(parents=True, exist_ok=True)
         certificate = make_certificate(Path(scratch) / "tls") if tls else None
-        server = Server(Path(scratch) / "data", tls=certificate, workers=2, environment={"ENTREPOT_REGION": REGION})
+        server = Server(Path(scratch) / "data", tls=certificate, workers=2)
         try:
             with server, ExitStack() as running:
                 shards = [Shard(directory, number, jobs) for number in range(jobs)]

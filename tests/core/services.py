@@ -32,7 +32,10 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    *, blob_size: int = 8, inline_limit: int = 4, store: MemoryStore | None = None,
+    *,
+    blob_size: int = 8,
+    inline_limit: int = 4,
+    store: MemoryStore | None = None,
     clock: Callable[[], int] | None = None,
 ) -> AsyncIterator[Services]:
     ticks = itertools.count(1_000_000)

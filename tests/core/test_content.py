@@ -48,9 +48,7 @@ def test_any_range_of_any_content(
 
 
 @settings(deadline=None)
-@given(
-    st.lists(BYTES, min_size=1, max_size=12), SIZES, st.integers(0, 2000), st.integers(0, 2000), st.booleans()
-)
+@given(st.lists(BYTES, min_size=1, max_size=12), SIZES, st.integers(0, 2000), st.integers(0, 2000), st.booleans())
 def test_an_upload_is_its_parts(parts: list[bytes], blob_size: int, start: int, end: int, skip_numbers: bool) -> None:  # noqa: FBT001 - drawn
     """Whether the parts were joined or, being small, cut anew."""
     whole = b"".join(parts)
@@ -82,6 +80,7 @@ async def digests(services: Services, data: bytes) -> dict[str, bytes]:
 
 def test_small_parts_are_cut_anew() -> None:
     """Forty parts of a byte each become five blobs of eight, not forty."""
+
     async def story() -> None:
         async with open_services(blob_size=8, inline_limit=0) as services:
             await services.buckets.create(ROOT, "bucket")
@@ -151,6 +150,7 @@ def test_a_body_that_is_not_right_leaves_nothing_to_see(
 
 def test_a_full_store_does_not_stay_full() -> None:
     """Once there is room again the same put succeeds; no memory stays booked meanwhile."""
+
     async def story() -> None:
         store = MemoryStore(STORE, limit=20)
         async with open_services(store=store, inline_limit=0) as services:

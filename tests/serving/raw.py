@@ -68,9 +68,13 @@ class Wire:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect((server.host, server.port))
-        if context is not None:
-            self.socket = context.wrap_socket(self.socket, server_hostname=server.host)
+        try:
+            self.socket.connect((server.host, server.port))
+            if context is not None:
+                self.socket = context.wrap_socket(self.socket, server_hostname=server.host)
+        except OSError:
+            self.socket.close()
+            raise
         self._came = b""
 
     def send(self, data: bytes) -> None:

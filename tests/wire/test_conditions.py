@@ -51,7 +51,8 @@ def test_etags(value: str, tags: tuple[str, ...]) -> None:
 def test_weak_tags_match_only_where_weak_comparison_is_meant() -> None:
     assert parse_etags('W/"abc", "def"', weak=True) == ("abc", "def")
     assert parse_conditions(headers(if_match='W/"abc"', if_none_match='W/"abc"')) == Precondition(
-        if_match=('W/"abc"',), if_none_match=("abc",),
+        if_match=('W/"abc"',),
+        if_none_match=("abc",),
     )
 
 
@@ -77,15 +78,33 @@ def test_no_conditions() -> None:
 def test_all_four() -> None:
     date, later = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:38 GMT"
     expected = Precondition(
-        if_match=("a",), if_none_match=("b", "c"), modified_since=784111777, unmodified_since=784111778,
+        if_match=("a",),
+        if_none_match=("b", "c"),
+        modified_since=784111777,
+        unmodified_since=784111778,
     )
-    assert parse_conditions(headers(
-        if_match='"a"', if_none_match='"b", c', if_modified_since=date, if_unmodified_since=later,
-    )) == expected
-    assert parse_source_conditions(headers(
-        x_amz_copy_source_if_match='"a"', x_amz_copy_source_if_none_match='"b", c',
-        x_amz_copy_source_if_modified_since=date, x_amz_copy_source_if_unmodified_since=later,
-    )) == expected
+    assert (
+        parse_conditions(
+            headers(
+                if_match='"a"',
+                if_none_match='"b", c',
+                if_modified_since=date,
+                if_unmodified_since=later,
+            )
+        )
+        == expected
+    )
+    assert (
+        parse_source_conditions(
+            headers(
+                x_amz_copy_source_if_match='"a"',
+                x_amz_copy_source_if_none_match='"b", c',
+                x_amz_copy_source_if_modified_since=date,
+                x_amz_copy_source_if_unmodified_since=later,
+            )
+        )
+        == expected
+    )
 
 
 def test_a_list_in_several_lines_is_one() -> None:
@@ -102,9 +121,13 @@ def test_a_date_that_is_none_is_ignored() -> None:
 
 
 def test_delete_conditions() -> None:
-    assert parse_delete_conditions(headers(
-        if_match='"a"', x_amz_if_match_last_modified_time="Sun, 06 Nov 1994 08:49:37 GMT", x_amz_if_match_size="0",
-    )) == Precondition(if_match=("a",), modified_at=784111777, size=0)
+    assert parse_delete_conditions(
+        headers(
+            if_match='"a"',
+            x_amz_if_match_last_modified_time="Sun, 06 Nov 1994 08:49:37 GMT",
+            x_amz_if_match_size="0",
+        )
+    ) == Precondition(if_match=("a",), modified_at=784111777, size=0)
     assert delete_condition(None, "1994-11-06T08:49:37Z", None) == Precondition(modified_at=784111777)
     for modified, size in (("yesterday", None), (None, "-1"), (None, ""), (None, "1" * 30), (None, "²")):
         with pytest.raises(ArgumentInvalid):

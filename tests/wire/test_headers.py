@@ -40,20 +40,23 @@ def test_line_breaks_and_controls_never_become_a_field(value: str) -> None:
 
 def test_a_field_is_sent_in_utf8() -> None:
     assert make_field("content-disposition", 'attachment; filename="ä\t.txt"') == (
-        b"content-disposition", 'attachment; filename="ä\t.txt"'.encode(),
+        b"content-disposition",
+        'attachment; filename="ä\t.txt"'.encode(),
     )
 
 
 def test_user_metadata() -> None:
-    headers = Headers([
-        (b"host", b"x"),
-        (b"x-amz-meta-colour", b"red"),
-        (b"x-amz-meta-empty", b""),
-        (b"x-amz-meta-colour", b"blue"),
-        (b"x-amz-metadata-directive", b"COPY"),
-        (b"x-amz-meta-raw", "ö".encode()),
-        (b"x-amz-meta-word", b"=?UTF-8?B?w7Y=?= =?utf-8?Q?=C3=B6_x?= plainly"),
-    ])
+    headers = Headers(
+        [
+            (b"host", b"x"),
+            (b"x-amz-meta-colour", b"red"),
+            (b"x-amz-meta-empty", b""),
+            (b"x-amz-meta-colour", b"blue"),
+            (b"x-amz-metadata-directive", b"COPY"),
+            (b"x-amz-meta-raw", "ö".encode()),
+            (b"x-amz-meta-word", b"=?UTF-8?B?w7Y=?= =?utf-8?Q?=C3=B6_x?= plainly"),
+        ]
+    )
     user = parse_user_metadata(headers)
     assert user == {"colour": "red,blue", "empty": "", "raw": "ö", "word": "öö x plainly"}
     assert user_metadata_fields(user) == [
@@ -97,8 +100,20 @@ def test_words_are_read_by_the_standard_library(value: str) -> None:
     assert str(make_header(decode_header(encoded))) == value
 
 
-@pytest.mark.parametrize("value", ["", "plain", "a=?b", "=?x?=", "=?utf-8?B?!?=", "=?utf-8?B?w7?=", "=?nope?B?w7Y=?=",
-                                   "=?utf-7?Q?+AGE-?=", "=?utf-8?B?/w==?="])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "plain",
+        "a=?b",
+        "=?x?=",
+        "=?utf-8?B?!?=",
+        "=?utf-8?B?w7?=",
+        "=?nope?B?w7Y=?=",
+        "=?utf-7?Q?+AGE-?=",
+        "=?utf-8?B?/w==?=",
+    ],
+)
 def test_what_is_no_sound_word_stays(value: str) -> None:
     assert decode_words(value) == value
     assert encode_words(value) == value.encode()

@@ -61,10 +61,13 @@ def test_url_encoding_is_exact() -> None:
 
 
 def test_a_plain_document() -> None:
-    for body in (b"<a><b> x </b></a>", b'\xef\xbb\xbf<?xml version="1.0"?>\n<a xmlns="urn:x"><b> x </b></a>',
-                 bytearray(b"<x:a xmlns:x='urn:x'><!-- c --><x:b> x <?p i?></x:b></x:a>"),
-                 memoryview(b"<a><b><![CDATA[ x ]]></b></a>"),
-                 b'<?xml version="1.0" encoding="UTF-16"?><a><b> x </b></a>'):
+    for body in (
+        b"<a><b> x </b></a>",
+        b'\xef\xbb\xbf<?xml version="1.0"?>\n<a xmlns="urn:x"><b> x </b></a>',
+        bytearray(b"<x:a xmlns:x='urn:x'><!-- c --><x:b> x <?p i?></x:b></x:a>"),
+        memoryview(b"<a><b><![CDATA[ x ]]></b></a>"),
+        b'<?xml version="1.0" encoding="UTF-16"?><a><b> x </b></a>',
+    ):
         root = parse_document(body, 200)
         assert local_name(root) == "a"
         assert [(local_name(child), leaf_text(child).rstrip()) for child in root] == [("b", " x")]
@@ -82,9 +85,24 @@ def test_leaf_text_refuses_elements() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b" ", b"x", b"<a>", b"<a></b>", b"<a/><b/>", b"<a>&x;</a>", b"<a>&#1;</a>", b"<a>\x01</a>", b"<a>\xff</a>",
-        b"<a>\x00</a>", b"<a b=1/>", b"<a b='1' b='2'/>", "<a/>".encode("utf-16"), "<a/>".encode("utf-16-le"),
-        b"<!DOCTYPE a><a/>", b"<a>\xed\xa0\x80</a>", b'<?xml version="1.0"?><!DOCTYPE a SYSTEM "file:///x"><a/>',
+        b"",
+        b" ",
+        b"x",
+        b"<a>",
+        b"<a></b>",
+        b"<a/><b/>",
+        b"<a>&x;</a>",
+        b"<a>&#1;</a>",
+        b"<a>\x01</a>",
+        b"<a>\xff</a>",
+        b"<a>\x00</a>",
+        b"<a b=1/>",
+        b"<a b='1' b='2'/>",
+        "<a/>".encode("utf-16"),
+        "<a/>".encode("utf-16-le"),
+        b"<!DOCTYPE a><a/>",
+        b"<a>\xed\xa0\x80</a>",
+        b'<?xml version="1.0"?><!DOCTYPE a SYSTEM "file:///x"><a/>',
     ],
 )
 def test_refused(body: bytes) -> None:

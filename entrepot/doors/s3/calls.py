@@ -39,7 +39,13 @@ class Call:
     __slots__ = ("bucket", "core", "key", "region", "request", "verified", "who")
 
     def __init__(
-        self, core: Core, request: Request, who: Principal, verified: Verified | None, bucket: str, key: str,
+        self,
+        core: Core,
+        request: Request,
+        who: Principal,
+        verified: Verified | None,
+        bucket: str,
+        key: str,
         region: str,
     ) -> None:
         self.core = core
@@ -209,7 +215,10 @@ def parse_number(name: str, text: str | None, least: int, most: int) -> int | No
     if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
         return int(text)
     raise refuse(
-        "InvalidArgument", f"{name} must be a number from {least} to {most}.", ArgumentName=name, ArgumentValue=text,
+        "InvalidArgument",
+        f"{name} must be a number from {least} to {most}.",
+        ArgumentName=name,
+        ArgumentValue=text,
     )
 
 

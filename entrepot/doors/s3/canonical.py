@@ -88,7 +88,12 @@ def header_value(raw: bytes) -> bytes:
 
 
 def canonical_request(
-    method: str, path: bytes, query: bytes, values: dict[bytes, bytes], signed: bytes, payload: bytes,
+    method: str,
+    path: bytes,
+    query: bytes,
+    values: dict[bytes, bytes],
+    signed: bytes,
+    payload: bytes,
 ) -> bytes:
     """The text whose digest is signed.
 

@@ -99,7 +99,8 @@ def parse_announced(headers: Headers) -> Announced | None:
     if not sent and not trailing:
         if wanted is not None:
             raise refuse(
-                "InvalidRequest", "x-amz-sdk-checksum-algorithm is there, but no x-amz-checksum- header or trailer.",
+                "InvalidRequest",
+                "x-amz-sdk-checksum-algorithm is there, but no x-amz-checksum- header or trailer.",
             )
         return None
     name = sent[0][0] if sent else trailing[0]
@@ -113,7 +114,7 @@ def _sent(headers: Headers) -> list[tuple[str, str]]:
     found = []
     for raw_name, raw_value in headers.raw:
         if raw_name.startswith(b"x-amz-checksum-"):
-            name = raw_name[len(_PREFIX):].decode("latin-1")
+            name = raw_name[len(_PREFIX) :].decode("latin-1")
             if name not in _SETTINGS:
                 found.append((_known(name), raw_value.decode("latin-1")))
     return found
@@ -123,7 +124,7 @@ def _trailing(headers: Headers) -> list[str]:
     if "x-amz-trailer" not in headers:
         return []
     fields = [field.strip().lower() for line in headers.all("x-amz-trailer") for field in line.split(",")]
-    return [_known(field[len(_PREFIX):]) for field in fields if field.startswith(_PREFIX)]
+    return [_known(field[len(_PREFIX) :]) for field in fields if field.startswith(_PREFIX)]
 
 
 def _known(name: str) -> str:
@@ -200,7 +201,8 @@ def checksum_fields(checksums: Checksums) -> list[tuple[bytes, bytes]]:
     parts = checksums.parts if checksums.composite else 0
     fields = [
         (_FIELDS[name], encode_checksum(value, parts).encode("ascii"))
-        for name, value in checksums.values.items() if name in _FIELDS
+        for name, value in checksums.values.items()
+        if name in _FIELDS
     ]
     if fields:
         fields.append((b"x-amz-checksum-type", type_word(composite=checksums.composite).encode("ascii")))

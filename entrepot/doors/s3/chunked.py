@@ -87,7 +87,9 @@ def _announced_size(headers: Headers) -> int:
 def payload_mismatch(signed: str, computed: str) -> Refusal:
     """A body whose SHA-256 is not the one that was signed; both in hex."""
     return refuse(
-        "XAmzContentSHA256Mismatch", ClientComputedContentSHA256=signed, S3ComputedContentSHA256=computed,
+        "XAmzContentSHA256Mismatch",
+        ClientComputedContentSHA256=signed,
+        S3ComputedContentSHA256=computed,
     )
 
 
@@ -217,7 +219,8 @@ class ChunkedDecoder:
 
     def _incomplete(self, more: int = 0) -> Refusal:
         return refuse(
-            "IncompleteBody", NumberBytesExpected=str(self.size),
+            "IncompleteBody",
+            NumberBytesExpected=str(self.size),
             NumberBytesProvided=str(self._received - self._left + more),
         )
 

@@ -32,7 +32,11 @@ _SHA256: Final = re.compile(rb"[0-9A-Fa-f]{64}")
 _PARAMETERS: Final = {
     name.lower(): name
     for name in (
-        b"X-Amz-Algorithm", b"X-Amz-Credential", b"X-Amz-Date", b"X-Amz-Expires", b"X-Amz-SignedHeaders",
+        b"X-Amz-Algorithm",
+        b"X-Amz-Credential",
+        b"X-Amz-Date",
+        b"X-Amz-Expires",
+        b"X-Amz-SignedHeaders",
         b"X-Amz-Signature",
     )
 }
@@ -99,8 +103,10 @@ def parse(request: Request) -> Claim | None:
     if authorization is not None:
         if parameters is not None:
             raise refuse(
-                "InvalidArgument", "Sign either in the Authorization header or in the query, not in both.",
-                ArgumentName="Authorization", ArgumentValue=_shown(authorization),
+                "InvalidArgument",
+                "Sign either in the Authorization header or in the query, not in both.",
+                ArgumentName="Authorization",
+                ArgumentValue=_shown(authorization),
             )
         return _from_header(request.headers, authorization, query)
     if parameters is not None:
@@ -122,7 +128,8 @@ def payload_mode(value: bytes) -> Payload:
         "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER "
         "or a valid sha256 value.",
-        ArgumentName="x-amz-content-sha256", ArgumentValue=_shown(value),
+        ArgumentName="x-amz-content-sha256",
+        ArgumentValue=_shown(value),
     )
 
 
@@ -141,8 +148,20 @@ def _from_header(headers: Headers, authorization: bytes, query: Pairs) -> Claim:
     timestamp, seconds = _header_date(headers, values)
     token = values.get(b"x-amz-security-token")
     return Claim(
-        access_key, day, region, service, signed, signature, timestamp, seconds, None, payload, mode,
-        None if token is None else token.decode("latin-1"), values, query,
+        access_key,
+        day,
+        region,
+        service,
+        signed,
+        signature,
+        timestamp,
+        seconds,
+        None,
+        payload,
+        mode,
+        None if token is None else token.decode("latin-1"),
+        values,
+        query,
     )
 
 
@@ -157,8 +176,10 @@ def _unusual(authorization: bytes) -> tuple[bytes, bytes, bytes]:
         raise _no_ecdsa()
     if scheme != ALGORITHM:
         raise refuse(
-            "InvalidArgument", "The type of the Authorization header is not supported: use AWS4-HMAC-SHA256.",
-            ArgumentName="Authorization", ArgumentValue=_shown(authorization),
+            "InvalidArgument",
+            "The type of the Authorization header is not supported: use AWS4-HMAC-SHA256.",
+            ArgumentName="Authorization",
+            ArgumentValue=_shown(authorization),
         )
     found: dict[bytes, bytes] = {}
     for component in rest.split(b","):
@@ -234,9 +255,19 @@ def _from_query(headers: Headers, found: dict[bytes, bytes], query: Pairs) -> Cl
         raise refuse(_BAD_QUERY, f"X-Amz-Date is {error}.") from None
     token = found.get(b"x-amz-security-token")
     return Claim(
-        access_key, day, region, service, signed, found[b"x-amz-signature"], stamp.decode("ascii"), seconds,
-        _expires(found[b"x-amz-expires"]), payload, mode,
-        None if token is None else unquote_to_bytes(token).decode("latin-1"), values,
+        access_key,
+        day,
+        region,
+        service,
+        signed,
+        found[b"x-amz-signature"],
+        stamp.decode("ascii"),
+        seconds,
+        _expires(found[b"x-amz-expires"]),
+        payload,
+        mode,
+        None if token is None else unquote_to_bytes(token).decode("latin-1"),
+        values,
         [pair for pair in query if pair[0] != b"X-Amz-Signature"],
     )
 
@@ -311,7 +342,8 @@ def _signed_values(headers: Headers, names: frozenset[bytes]) -> dict[bytes, byt
             authorizations += 1
     if unsigned:
         raise refuse(
-            "AccessDenied", "There are headers in the request that the signature must cover and does not.",
+            "AccessDenied",
+            "There are headers in the request that the signature must cover and does not.",
             HeadersNotSigned=", ".join(_shown(name) for name in unsigned),
         )
     if authorizations > 1:

@@ -67,8 +67,12 @@ async def copy_object(call: Call) -> Response:
     source = parse_copy_source(headers)
     replacing = _directive(headers, "x-amz-metadata-directive")
     _directive(headers, "x-amz-tagging-directive")
-    if not replacing and source.version_id is None and (source.bucket, source.key) == (call.bucket, call.key) \
-            and "x-amz-storage-class" not in headers:
+    if (
+        not replacing
+        and source.version_id is None
+        and (source.bucket, source.key) == (call.bucket, call.key)
+        and "x-amz-storage-class" not in headers
+    ):
         raise refuse("InvalidRequest", "A copy of an object onto itself must change its metadata.")
     algorithm = headers.get("x-amz-checksum-algorithm")
     copy = Copy(

@@ -98,7 +98,8 @@ def checksum_elements(checksums: Checksums, *, typed: bool = True) -> str:
     parts = checksums.parts if checksums.composite else 0
     found = [
         f"<{ELEMENTS[name]}>{encode_checksum(value, parts)}</{ELEMENTS[name]}>"
-        for name, value in checksums.values.items() if name in ELEMENTS
+        for name, value in checksums.values.items()
+        if name in ELEMENTS
     ]
     if found and typed:
         found.append(element("ChecksumType", type_word(composite=checksums.composite)))
@@ -106,8 +107,12 @@ def checksum_elements(checksums: Checksums, *, typed: bool = True) -> str:
 
 
 def list_buckets(
-    buckets: Sequence[Bucket], owner: Owner, *,
-    region: str | None = None, prefix: str | None = None, next_token: str | None = None,
+    buckets: Sequence[Bucket],
+    owner: Owner,
+    *,
+    region: str | None = None,
+    prefix: str | None = None,
+    next_token: str | None = None,
 ) -> bytes:
     """ListBuckets. ``region`` is told of each bucket when the request was for a page."""
     rows = [
@@ -116,8 +121,13 @@ def list_buckets(
         for bucket in buckets
     ]
     return document(
-        "ListAllMyBucketsResult", owner_element(owner), "<Buckets>", *rows, "</Buckets>",
-        element("Prefix", prefix), element("ContinuationToken", next_token),
+        "ListAllMyBucketsResult",
+        owner_element(owner),
+        "<Buckets>",
+        *rows,
+        "</Buckets>",
+        element("Prefix", prefix),
+        element("ContinuationToken", next_token),
     )
 
 
@@ -139,16 +149,23 @@ def copy_object(etag: str, modified: int, checksums: Checksums) -> bytes:
 def copy_part(etag: str, modified: int, checksums: Checksums) -> bytes:
     """UploadPartCopy."""
     return document(
-        "CopyPartResult", _last_modified(modified), etag_element(etag), checksum_elements(checksums, typed=False),
+        "CopyPartResult",
+        _last_modified(modified),
+        etag_element(etag),
+        checksum_elements(checksums, typed=False),
     )
 
 
 def delete_objects(outcomes: Sequence[Deleted | NotDeleted], *, quiet: bool) -> bytes:
     """DeleteObjects; when quiet, of the failures alone."""
-    return document("DeleteResult", *[
-        _not_deleted(outcome) if isinstance(outcome, NotDeleted) else _deleted(outcome)
-        for outcome in outcomes if not quiet or isinstance(outcome, NotDeleted)
-    ])
+    return document(
+        "DeleteResult",
+        *[
+            _not_deleted(outcome) if isinstance(outcome, NotDeleted) else _deleted(outcome)
+            for outcome in outcomes
+            if not quiet or isinstance(outcome, NotDeleted)
+        ],
+    )
 
 
 def _deleted(outcome: Deleted) -> str:
@@ -170,7 +187,9 @@ def create_upload(bucket: str, key: str, upload_id: str) -> bytes:
     """CreateMultipartUpload."""
     return document(
         "InitiateMultipartUploadResult",
-        element("Bucket", bucket), element("Key", key), element("UploadId", upload_id),
+        element("Bucket", bucket),
+        element("Key", key),
+        element("UploadId", upload_id),
     )
 
 
@@ -178,8 +197,11 @@ def complete_upload(location: str, bucket: str, key: str, etag: str, checksums: 
     """CompleteMultipartUpload. ``location`` is the URL of the object."""
     return document(
         "CompleteMultipartUploadResult",
-        element("Location", location), element("Bucket", bucket), element("Key", key),
-        etag_element(etag), checksum_elements(checksums),
+        element("Location", location),
+        element("Bucket", bucket),
+        element("Key", key),
+        etag_element(etag),
+        checksum_elements(checksums),
     )
 
 

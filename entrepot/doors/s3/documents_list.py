@@ -97,8 +97,12 @@ def list_objects(page: Listing, owner_of: OwnerOf, *, marker: str = "", next_mar
 
 
 def list_objects_v2(
-    page: Listing, *, token: str | None = None, next_token: str | None = None,
-    start_after: str | None = None, owner_of: OwnerOf | None = None,
+    page: Listing,
+    *,
+    token: str | None = None,
+    next_token: str | None = None,
+    start_after: str | None = None,
+    owner_of: OwnerOf | None = None,
 ) -> bytes:
     """ListObjects, version 2. ``owner_of`` is given when the request has fetch-owner; the key
     count includes the common prefixes.
@@ -139,11 +143,16 @@ def list_parts(upload: Upload, bucket: str, page: PartPage, owner: Owner) -> byt
     """ListParts. Its key is never percent-encoded: the operation has no encoding-type."""
     return document(
         "ListPartsResult",
-        element("Bucket", bucket), element("Key", upload.key), element("UploadId", upload.upload_id),
-        owner_element(owner, "Initiator"), owner_element(owner), _STORAGE_CLASS,
+        element("Bucket", bucket),
+        element("Key", upload.key),
+        element("UploadId", upload.upload_id),
+        owner_element(owner, "Initiator"),
+        owner_element(owner),
+        _STORAGE_CLASS,
         element("PartNumberMarker", page.marker),
         element("NextPartNumberMarker", _last_number(page)),
-        element("MaxParts", page.limit), element("IsTruncated", page.next_marker is not None),
+        element("MaxParts", page.limit),
+        element("IsTruncated", page.next_marker is not None),
         _upload_checksum(upload),
         *[
             f"<Part><PartNumber>{part.number}</PartNumber><LastModified>{iso_date(part.created_at)}</LastModified>"

@@ -15,9 +15,7 @@ def access_control_policy(owner: Owner, *, public_read: bool) -> bytes:
     person = f"{element('ID', owner.id)}{element('DisplayName', owner.display_name)}"
     grants = [_grant("Group", element("URI", _ALL_USERS), "READ")] if public_read else []
     grants.append(_grant("CanonicalUser", person, "FULL_CONTROL"))
-    return document(
-        "AccessControlPolicy", owner_element(owner), "<AccessControlList>", *grants, "</AccessControlList>"
-    )
+    return document("AccessControlPolicy", owner_element(owner), "<AccessControlList>", *grants, "</AccessControlList>")
 
 
 def _grant(kind: str, grantee: str, permission: str) -> str:

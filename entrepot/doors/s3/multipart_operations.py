@@ -98,9 +98,7 @@ async def copy_part(call: Call) -> Response:
     span: Span | None = None if asked is None else parse_copy_range(asked, OBJECT_LIMIT)
     with source_errors():
         old, part = await call.core.uploads.copy_part(call.who, place_of(call), number, source, span, SINGLE_LIMIT)
-    return xml(
-        documents.copy_part(part.etag, part.created_at, part.checksums), source_fields(old)
-    )
+    return xml(documents.copy_part(part.etag, part.created_at, part.checksums), source_fields(old))
 
 
 async def complete_upload(call: Call) -> Response:

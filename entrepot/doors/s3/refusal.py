@@ -24,7 +24,8 @@ TABLE: Mapping[str, tuple[int, str]] = {
     "RequestExpired": (_BAD, "The request has expired."),
     "RequestTimeTooSkewed": (_DENIED, "The clock of the client is more than 15 minutes off the clock of the server."),
     "SignatureDoesNotMatch": (
-        _DENIED, "The signature is not the one computed here: check the secret key and how the request was signed.",
+        _DENIED,
+        "The signature is not the one computed here: check the secret key and how the request was signed.",
     ),
     "XAmzContentSHA256Mismatch": (_BAD, "The SHA-256 of the body is not the one in x-amz-content-sha256."),
     # Things that are not there.
@@ -116,8 +117,12 @@ class Refusal(Exception):
     """
 
     def __init__(
-        self, code: str, status: int, message: str,
-        fields: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None,
+        self,
+        code: str,
+        status: int,
+        message: str,
+        fields: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code

@@ -61,7 +61,8 @@ OPERATIONS: Final[dict[tuple[str, str, str], tuple[str, Operation]]] = {
     ("GET", BUCKET, "accelerate"): ("GetBucketAccelerateConfiguration", setting_operations.get_bucket_accelerate),
     ("GET", BUCKET, "logging"): ("GetBucketLogging", setting_operations.get_bucket_logging),
     ("GET", BUCKET, "notification"): (
-        "GetBucketNotificationConfiguration", setting_operations.get_bucket_notification,
+        "GetBucketNotificationConfiguration",
+        setting_operations.get_bucket_notification,
     ),
     ("GET", BUCKET, "policyStatus"): ("GetBucketPolicyStatus", setting_operations.get_bucket_policy_status),
     ("GET", BUCKET, "requestPayment"): ("GetBucketRequestPayment", setting_operations.get_bucket_request_payment),
@@ -177,5 +178,3 @@ def render(request: Request, refusal: Refusal) -> Response:
     headers.append((b"content-type", b"application/xml"))
     headers.append((b"content-length", b"%d" % len(body)))
     return Response(refusal.status, headers, body)
-
-

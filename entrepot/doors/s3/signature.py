@@ -21,8 +21,7 @@ from entrepot.doors.s3.claims import Claim, Payload, parse
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.wire.http import Request
 
-__all__ = ["SKEW", "Claim", "Payload", "Verified", "check", "mismatch", "parse", "sign", "signing_key",
-           "unknown_key"]
+__all__ = ["SKEW", "Claim", "Payload", "Verified", "check", "mismatch", "parse", "sign", "signing_key", "unknown_key"]
 
 SKEW: Final = 900
 """Seconds that the clock of a client may be off."""
@@ -49,7 +48,13 @@ class Verified:
 
 
 def check(
-    claim: Claim, request: Request, secret: str, *, now: float, region: str, service: str = "s3",
+    claim: Claim,
+    request: Request,
+    secret: str,
+    *,
+    now: float,
+    region: str,
+    service: str = "s3",
 ) -> Verified:
     """Prove a claim with the secret of its access key, or raise Refusal.
 
@@ -82,7 +87,8 @@ def _check_scope(claim: Claim, region: str, service: str) -> None:
     if claim.region != region:
         # The Region element is what lets an SDK sign again for the right one.
         raise claim.malformed(
-            f"The region in the Credential is wrong: {claim.region!r} instead of {region!r}.", Region=region,
+            f"The region in the Credential is wrong: {claim.region!r} instead of {region!r}.",
+            Region=region,
         )
     if claim.service != service:
         raise claim.malformed(
@@ -99,20 +105,26 @@ def check_time(claim: Claim, now: float) -> None:
     if claim.expires is None:
         if abs(now - claim.time) > SKEW:
             raise refuse(
-                "RequestTimeTooSkewed", RequestTime=claim.timestamp, ServerTime=timestamps.extended(now),
+                "RequestTimeTooSkewed",
+                RequestTime=claim.timestamp,
+                ServerTime=timestamps.extended(now),
                 MaxAllowedSkewMilliseconds=str(SKEW * 1000),
             )
         return
     if claim.time > now + SKEW:
         raise refuse(
-            "AccessDenied", "Request is not yet valid", RequestTime=claim.timestamp,
+            "AccessDenied",
+            "Request is not yet valid",
+            RequestTime=claim.timestamp,
             ServerTime=timestamps.extended(now),
         )
     end = claim.time + claim.expires
     if now > end:
         raise refuse(
-            "AccessDenied", "Request has expired",
-            **{"X-Amz-Expires": str(claim.expires)}, Expires=timestamps.extended(end),
+            "AccessDenied",
+            "Request has expired",
+            **{"X-Amz-Expires": str(claim.expires)},
+            Expires=timestamps.extended(end),
             ServerTime=timestamps.extended(now),
         )
 

@@ -131,14 +131,22 @@ class Door:
         self._runner.close()
 
     def ask(
-        self, method: str, path: str, query: str = "", body: bytes | list[bytes] = b"", *,
-        headers: Mapping[str, str] | None = None, keys: Keys | None = ROOT, length: bool = True,
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        body: bytes | list[bytes] = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        keys: Keys | None = ROOT,
+        length: bool = True,
     ) -> Answer:
         """Send one request and return its answer."""
         return self._runner.run(self.send(Call(method, path, query, body, headers or {}, keys, length)))
 
     def ask_at_once(self, calls: Iterable[Call]) -> list[Answer]:
         """Send requests at the same time; their answers in the same order."""
+
         async def every() -> list[Answer]:
             return list(await asyncio.gather(*(self.send(call) for call in calls)))
 
@@ -148,9 +156,15 @@ class Door:
         pieces = call.pieces
         left = list(enumerate(pieces, 1))
         scope = {
-            "type": "http", "method": call.method, "path": call.path, "raw_path": call.path.encode("latin-1"),
-            "query_string": call.query.encode("latin-1"), "headers": call.signed(self.config.region), "scheme": "http",
-            "root_path": "", "client": ("127.0.0.1", 1),
+            "type": "http",
+            "method": call.method,
+            "path": call.path,
+            "raw_path": call.path.encode("latin-1"),
+            "query_string": call.query.encode("latin-1"),
+            "headers": call.signed(self.config.region),
+            "scheme": "http",
+            "root_path": "",
+            "client": ("127.0.0.1", 1),
         }
         sent: list[Mapping[str, Any]] = []
 
@@ -170,6 +184,7 @@ class Door:
 
     def new_keys(self, account: str, *, grants: Mapping[str, frozenset[Right]] | None = None) -> Keys:
         """A key of an account, with rights beyond its own if told so."""
+
         async def create() -> tuple[str, str]:
             core: Core
             async with app.open_core(self.config) as core:

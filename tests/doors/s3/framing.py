@@ -95,9 +95,7 @@ def decoded(sent: Sent, body: bytes, step: int | None = None) -> tuple[bytes, di
     """Content and trailers of a body that arrives ``step`` bytes at a time."""
     reader = decoder(sent)
     step = step or max(len(body), 1)
-    content = b"".join(
-        bytes(piece) for at in range(0, len(body), step) for piece in reader.feed(body[at : at + step])
-    )
+    content = b"".join(bytes(piece) for at in range(0, len(body), step) for piece in reader.feed(body[at : at + step]))
     return content, dict(reader.finish())
 
 

@@ -29,8 +29,12 @@ def document(parts: Sequence[tuple[int, str]]) -> bytes:
 
 
 def complete(
-    door: Door, path: str, upload: str, parts: Sequence[tuple[int, str]],
-    headers: Mapping[str, str] | None = None, keys: Keys | None = ROOT,
+    door: Door,
+    path: str,
+    upload: str,
+    parts: Sequence[tuple[int, str]],
+    headers: Mapping[str, str] | None = None,
+    keys: Keys | None = ROOT,
 ) -> Answer:
     return door.ask("POST", path, f"uploadId={upload}", document(parts), headers=headers, keys=keys)
 

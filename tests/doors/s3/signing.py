@@ -44,9 +44,9 @@ class Sent:
         return self.but(headers=[pair for pair in self.headers if pair[0].lower() != name])
 
     def changed(self, name: str, old: str, new: str) -> Sent:
-        return self.but(headers=[
-            (key, value.replace(old, new) if key.lower() == name else value) for key, value in self.headers
-        ])
+        return self.but(
+            headers=[(key, value.replace(old, new) if key.lower() == name else value) for key, value in self.headers]
+        )
 
     def asked(self, old: str, new: str) -> Sent:
         assert old in self.query
@@ -55,7 +55,11 @@ class Sent:
     def request(self) -> Request:
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in self.headers]
         return Request(
-            self.method, self.path.encode("latin-1"), self.query.encode("latin-1"), Headers(raw), nothing(),
+            self.method,
+            self.path.encode("latin-1"),
+            self.query.encode("latin-1"),
+            Headers(raw),
+            nothing(),
         )
 
 
@@ -78,6 +82,7 @@ def hmac_hex(key: bytes, text: str) -> str:
 
 def canonical_query(query: str) -> str:
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
+
     def once(text: str) -> str:
         return quote(unquote_to_bytes(text), safe="")
 
@@ -88,10 +93,17 @@ def signature_of(sent: Sent, signed: Sequence[str], payload: str, stamp: str, re
     def value(name: str) -> str:
         return ",".join(" ".join(v.split()) for k, v in sent.headers if k.lower() == name)
 
-    canonical = "\n".join([
-        sent.method, sent.path, canonical_query(sent.query),
-        *(f"{name}:{value(name)}" for name in signed), "", ";".join(signed), payload,
-    ])
+    canonical = "\n".join(
+        [
+            sent.method,
+            sent.path,
+            canonical_query(sent.query),
+            *(f"{name}:{value(name)}" for name in signed),
+            "",
+            ";".join(signed),
+            payload,
+        ]
+    )
     digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
@@ -99,9 +111,19 @@ def signature_of(sent: Sent, signed: Sequence[str], payload: str, stamp: str, re
 
 
 def signed(
-    method: str, path: str, query: str = "", headers: Iterable[tuple[str, str]] = (), *,
-    payload: str = EMPTY, stamp: str = STAMP, region: str = REGION, service: str = "s3", host: str = "store.test",
-    day: str | None = None, names: Sequence[str] | None = None, date_header: bool = True,
+    method: str,
+    path: str,
+    query: str = "",
+    headers: Iterable[tuple[str, str]] = (),
+    *,
+    payload: str = EMPTY,
+    stamp: str = STAMP,
+    region: str = REGION,
+    service: str = "s3",
+    host: str = "store.test",
+    day: str | None = None,
+    names: Sequence[str] | None = None,
+    date_header: bool = True,
 ) -> Sent:
     """A request signed in its Authorization header, over every header unless ``names`` says which."""
     every = [("host", host), *headers, ("x-amz-content-sha256", payload)]
@@ -111,16 +133,27 @@ def signed(
     names = sorted({name.lower() for name, _ in every}) if names is None else names
     proof = signature_of(sent, names, payload, stamp, region, service)
     credential = f"{KEY}/{day or stamp[:8]}/{region}/{service}/aws4_request"
-    return sent.plus((
-        "authorization",
-        f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={';'.join(names)}, Signature={proof}",
-    ))
+    return sent.plus(
+        (
+            "authorization",
+            f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={';'.join(names)}, Signature={proof}",
+        )
+    )
 
 
 def presigned(
-    method: str, path: str, query: str = "", headers: Iterable[tuple[str, str]] = (), *,
-    payload: str = "UNSIGNED-PAYLOAD", stamp: str = STAMP, expires: str = "3600", region: str = REGION,
-    service: str = "s3", host: str = "store.test", names: Sequence[str] | None = None,
+    method: str,
+    path: str,
+    query: str = "",
+    headers: Iterable[tuple[str, str]] = (),
+    *,
+    payload: str = "UNSIGNED-PAYLOAD",
+    stamp: str = STAMP,
+    expires: str = "3600",
+    region: str = REGION,
+    service: str = "s3",
+    host: str = "store.test",
+    names: Sequence[str] | None = None,
 ) -> Sent:
     """A request signed in its query."""
     every = [("host", host), *headers]

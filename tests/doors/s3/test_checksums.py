@@ -57,8 +57,10 @@ def test_a_trailer_is_announced(name: str) -> None:
 
 def test_nothing_is_announced() -> None:
     settings = headers(
-        ("x-amz-checksum-mode", "ENABLED"), ("x-amz-checksum-algorithm", "SHA256"),
-        ("x-amz-checksum-type", "COMPOSITE"), ("x-amz-trailer", "x-amz-trailer-signature"),
+        ("x-amz-checksum-mode", "ENABLED"),
+        ("x-amz-checksum-algorithm", "SHA256"),
+        ("x-amz-checksum-type", "COMPOSITE"),
+        ("x-amz-trailer", "x-amz-trailer-signature"),
     )
     assert cs.parse_announced(settings) is None
 
@@ -146,11 +148,16 @@ def test_checksums_of_uploads(algorithm: str | None, kind: str | None, expected:
 
 def test_completion() -> None:
     assert cs.parse_completion(headers()) == cs.Completion()
-    assert cs.parse_completion(headers(
-        CRC32, ("x-amz-checksum-type", "FULL_OBJECT"), ("x-amz-mp-object-size", "9"),
-    )) == cs.Completion(cs.Announced("crc32", digest_of("crc32", b"123456789")), None, composite=False, size=9)
+    assert cs.parse_completion(
+        headers(
+            CRC32,
+            ("x-amz-checksum-type", "FULL_OBJECT"),
+            ("x-amz-mp-object-size", "9"),
+        )
+    ) == cs.Completion(cs.Announced("crc32", digest_of("crc32", b"123456789")), None, composite=False, size=9)
     assert cs.parse_completion(headers((CRC32[0], CRC32[1] + "-3"))) == cs.Completion(
-        cs.Announced("crc32", digest_of("crc32", b"123456789")), 3,
+        cs.Announced("crc32", digest_of("crc32", b"123456789")),
+        3,
     )
 
 
@@ -183,10 +190,12 @@ def test_fields_of_an_answer() -> None:
     assert cs.checksum_fields(NO_CHECKSUMS) == []
     assert cs.checksum_fields(Checksums({"blake3": bytes(32)})) == []
     assert cs.checksum_fields(Checksums({"crc32": value})) == [
-        (b"x-amz-checksum-crc32", b"y/Q5Jg=="), (b"x-amz-checksum-type", b"FULL_OBJECT"),
+        (b"x-amz-checksum-crc32", b"y/Q5Jg=="),
+        (b"x-amz-checksum-type", b"FULL_OBJECT"),
     ]
     assert cs.checksum_fields(Checksums({"crc32": value}, composite=True, parts=2)) == [
-        (b"x-amz-checksum-crc32", b"y/Q5Jg==-2"), (b"x-amz-checksum-type", b"COMPOSITE"),
+        (b"x-amz-checksum-crc32", b"y/Q5Jg==-2"),
+        (b"x-amz-checksum-type", b"COMPOSITE"),
     ]
 
 

@@ -34,7 +34,11 @@ contents = st.lists(st.binary(min_size=1, max_size=80), max_size=6)
 @pytest.mark.parametrize("mode", MODES)
 @given(chunks=contents, data=st.data(), with_trailer=st.booleans())
 def test_any_chunks_cut_anywhere(
-    *, mode: str, chunks: list[bytes], data: st.DataObject, with_trailer: bool,
+    *,
+    mode: str,
+    chunks: list[bytes],
+    data: st.DataObject,
+    with_trailer: bool,
 ) -> None:
     content = b"".join(chunks)
     with_trailer = with_trailer and mode != SIGNED
@@ -165,10 +169,13 @@ def test_a_caller_that_hashes_for_itself_gets_digest_and_refusal() -> None:
 
 
 def test_an_anonymous_body_may_be_framed_or_hashed() -> None:
-    headers = Headers([
-        (b"x-amz-content-sha256", UNSIGNED_TRAILER.encode()), (b"x-amz-decoded-content-length", b"5"),
-        (b"x-amz-trailer", CRC32.encode()),
-    ])
+    headers = Headers(
+        [
+            (b"x-amz-content-sha256", UNSIGNED_TRAILER.encode()),
+            (b"x-amz-decoded-content-length", b"5"),
+            (b"x-amz-trailer", CRC32.encode()),
+        ]
+    )
     reader = decoder_for(None, headers)
     assert reader is not None
     assert b"".join(reader.feed(f"5\r\nhello\r\n0\r\n{CRC32}:{crc32(b'hello')}\r\n\r\n".encode())) == b"hello"

@@ -15,8 +15,11 @@ from tests.doors.s3.framing import CRC32, UNSIGNED_TRAILER, crc32, decoded, put
 from tests.doors.s3.signing import KEY, STAMP, Sent, verify
 
 COMMON = [
-    ("host", "s3.amazonaws.com"), ("x-amz-date", STAMP), ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
-    ("content-encoding", "aws-chunked"), ("x-amz-decoded-content-length", "66560"),
+    ("host", "s3.amazonaws.com"),
+    ("x-amz-date", STAMP),
+    ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+    ("content-encoding", "aws-chunked"),
+    ("x-amz-decoded-content-length", "66560"),
 ]
 CONTENT = b"a" * 66560
 

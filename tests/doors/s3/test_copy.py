@@ -69,8 +69,11 @@ def test_a_copy_onto_itself_must_change_something(door: Door) -> None:
 @pytest.mark.parametrize(
     ("condition", "value", "status"),
     [
-        ("if-match", "etag", 200), ("if-match", "other", 412), ("if-none-match", "etag", 412),
-        ("if-none-match", "other", 200), ("if-modified-since", "Mon, 01 Jan 2001 00:00:00 GMT", 200),
+        ("if-match", "etag", 200),
+        ("if-match", "other", 412),
+        ("if-none-match", "etag", 412),
+        ("if-none-match", "other", 200),
+        ("if-modified-since", "Mon, 01 Jan 2001 00:00:00 GMT", 200),
         ("if-unmodified-since", "Mon, 01 Jan 2001 00:00:00 GMT", 412),
     ],
 )
@@ -137,8 +140,11 @@ def test_parts_from_ranges_of_another_object(door: Door) -> None:
 @pytest.mark.parametrize(
     ("range_", "status", "code"),
     [
-        ("bytes=0-", 400, "InvalidArgument"), ("bytes=5-2", 400, "InvalidArgument"), ("0-5", 400, "InvalidArgument"),
-        (f"bytes=0-{len(BODY)}", 416, "InvalidRange"), ("bytes=a-b", 400, "InvalidArgument"),
+        ("bytes=0-", 400, "InvalidArgument"),
+        ("bytes=5-2", 400, "InvalidArgument"),
+        ("0-5", 400, "InvalidArgument"),
+        (f"bytes=0-{len(BODY)}", 416, "InvalidRange"),
+        ("bytes=a-b", 400, "InvalidArgument"),
     ],
 )
 def test_ranges_that_cannot_be_copied(door: Door, range_: str, status: int, code: str) -> None:
@@ -166,7 +172,15 @@ def test_a12_copying_needs_the_right_to_read_the_source(door: Door) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "", "/", "bucket", "bucket/", "/bucket/", "//", "?versionId=x", "bucket/k?versionId=", "bucket/%FF",
+        "",
+        "/",
+        "bucket",
+        "bucket/",
+        "/bucket/",
+        "//",
+        "?versionId=x",
+        "bucket/k?versionId=",
+        "bucket/%FF",
         "bucket/" + "k" * 1025,
     ],
 )

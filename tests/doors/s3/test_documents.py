@@ -32,9 +32,12 @@ def part(number: int, checksums: Checksums = NO_CHECKSUMS) -> Part:
 def test_list_buckets() -> None:
     body = docs.list_buckets([bucket("a"), bucket("b")], OWNER)
     assert body == golden(
-        "ListAllMyBucketsResult", OWNER_XML, "<Buckets>",
+        "ListAllMyBucketsResult",
+        OWNER_XML,
+        "<Buckets>",
         f"<Bucket><Name>a</Name><CreationDate>{AT_TEXT}</CreationDate></Bucket>",
-        f"<Bucket><Name>b</Name><CreationDate>{AT_TEXT}</CreationDate></Bucket>", "</Buckets>",
+        f"<Bucket><Name>b</Name><CreationDate>{AT_TEXT}</CreationDate></Bucket>",
+        "</Buckets>",
     )
     assert parsed("ListBuckets", body) == {
         "Owner": {"ID": "o<1>", "DisplayName": "Ö & Co"},
@@ -45,13 +48,17 @@ def test_list_buckets() -> None:
 def test_list_buckets_page() -> None:
     body = docs.list_buckets([bucket("a")], OWNER, region="eu-west-1", prefix="a&", next_token="t+/=")
     assert body == golden(
-        "ListAllMyBucketsResult", OWNER_XML, "<Buckets>",
+        "ListAllMyBucketsResult",
+        OWNER_XML,
+        "<Buckets>",
         f"<Bucket><Name>a</Name><CreationDate>{AT_TEXT}</CreationDate>",
         "<BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets><Prefix>a&amp;</Prefix>",
         "<ContinuationToken>t+/=</ContinuationToken>",
     )
     assert parsed("ListBuckets", body) == {
-        "Owner": {"ID": "o<1>", "DisplayName": "Ö & Co"}, "Prefix": "a&", "ContinuationToken": "t+/=",
+        "Owner": {"ID": "o<1>", "DisplayName": "Ö & Co"},
+        "Prefix": "a&",
+        "ContinuationToken": "t+/=",
         "Buckets": [{"Name": "a", "CreationDate": AT_PARSED, "BucketRegion": "eu-west-1"}],
     }
     assert parsed("ListBuckets", docs.list_buckets([], OWNER))["Buckets"] == []
@@ -79,23 +86,34 @@ def test_bucket_versioning(state: Versioning, content: str, expected: dict[str, 
 def test_copy_object() -> None:
     body = docs.copy_object("e-2", AT, CRC_OF_PARTS)
     assert body == golden(
-        "CopyObjectResult", f"<LastModified>{AT_TEXT}</LastModified><ETag>&quot;e-2&quot;</ETag>",
+        "CopyObjectResult",
+        f"<LastModified>{AT_TEXT}</LastModified><ETag>&quot;e-2&quot;</ETag>",
         "<ChecksumCRC32>y/Q5Jg==-2</ChecksumCRC32><ChecksumType>COMPOSITE</ChecksumType>",
     )
-    assert parsed("CopyObject", body) == {"CopyObjectResult": {
-        "LastModified": AT_PARSED, "ETag": '"e-2"', "ChecksumCRC32": "y/Q5Jg==-2", "ChecksumType": "COMPOSITE",
-    }}
+    assert parsed("CopyObject", body) == {
+        "CopyObjectResult": {
+            "LastModified": AT_PARSED,
+            "ETag": '"e-2"',
+            "ChecksumCRC32": "y/Q5Jg==-2",
+            "ChecksumType": "COMPOSITE",
+        }
+    }
 
 
 def test_copy_part() -> None:
     body = docs.copy_part("e", AT, CRC)
     assert body == golden(
-        "CopyPartResult", f"<LastModified>{AT_TEXT}</LastModified><ETag>&quot;e&quot;</ETag>",
+        "CopyPartResult",
+        f"<LastModified>{AT_TEXT}</LastModified><ETag>&quot;e&quot;</ETag>",
         "<ChecksumCRC32>y/Q5Jg==</ChecksumCRC32>",
     )
-    assert parsed("UploadPartCopy", body) == {"CopyPartResult": {
-        "LastModified": AT_PARSED, "ETag": '"e"', "ChecksumCRC32": "y/Q5Jg==",
-    }}
+    assert parsed("UploadPartCopy", body) == {
+        "CopyPartResult": {
+            "LastModified": AT_PARSED,
+            "ETag": '"e"',
+            "ChecksumCRC32": "y/Q5Jg==",
+        }
+    }
 
 
 OUTCOMES: list[Deleted | NotDeleted] = [
@@ -127,7 +145,8 @@ def test_delete_objects() -> None:
     )
     assert parsed("DeleteObjects", body) == {
         "Deleted": [
-            {"Key": "a&b"}, {"Key": "c", "VersionId": "v1"},
+            {"Key": "a&b"},
+            {"Key": "c", "VersionId": "v1"},
             {"Key": "d", "DeleteMarker": True, "DeleteMarkerVersionId": "m1"},
             {"Key": "e", "VersionId": "m2", "DeleteMarker": True, "DeleteMarkerVersionId": "m2"},
         ],
@@ -143,7 +162,8 @@ def test_delete_objects() -> None:
 def test_create_upload() -> None:
     body = docs.create_upload("b", "k<\r\n>", "u1")
     assert body == golden(
-        "InitiateMultipartUploadResult", "<Bucket>b</Bucket><Key>k&lt;&#13;\n&gt;</Key><UploadId>u1</UploadId>",
+        "InitiateMultipartUploadResult",
+        "<Bucket>b</Bucket><Key>k&lt;&#13;\n&gt;</Key><UploadId>u1</UploadId>",
     )
     assert parsed("CreateMultipartUpload", body) == {"Bucket": "b", "Key": "k<\r\n>", "UploadId": "u1"}
 
@@ -151,12 +171,17 @@ def test_create_upload() -> None:
 def test_complete_upload() -> None:
     body = docs.complete_upload("http://h/b/k?a&b", "b", "k", "e-1", CRC)
     assert body == golden(
-        "CompleteMultipartUploadResult", "<Location>http://h/b/k?a&amp;b</Location><Bucket>b</Bucket><Key>k</Key>",
+        "CompleteMultipartUploadResult",
+        "<Location>http://h/b/k?a&amp;b</Location><Bucket>b</Bucket><Key>k</Key>",
         "<ETag>&quot;e-1&quot;</ETag><ChecksumCRC32>y/Q5Jg==</ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType>",
     )
     assert parsed("CompleteMultipartUpload", body) == {
-        "Location": "http://h/b/k?a&b", "Bucket": "b", "Key": "k", "ETag": '"e-1"',
-        "ChecksumCRC32": "y/Q5Jg==", "ChecksumType": "FULL_OBJECT",
+        "Location": "http://h/b/k?a&b",
+        "Bucket": "b",
+        "Key": "k",
+        "ETag": '"e-1"',
+        "ChecksumCRC32": "y/Q5Jg==",
+        "ChecksumType": "FULL_OBJECT",
     }
 
 
@@ -173,10 +198,16 @@ def test_object_attributes() -> None:
         "<StorageClass>STANDARD</StorageClass><ObjectSize>15</ObjectSize>",
     )
     assert parsed("GetObjectAttributes", body) == {
-        "ETag": "e-3", "StorageClass": "STANDARD", "ObjectSize": 15,
+        "ETag": "e-3",
+        "StorageClass": "STANDARD",
+        "ObjectSize": 15,
         "Checksum": {"ChecksumCRC32": "y/Q5Jg==-2", "ChecksumType": "COMPOSITE"},
         "ObjectParts": {
-            "TotalPartsCount": 3, "PartNumberMarker": 1, "NextPartNumberMarker": 2, "MaxParts": 1, "IsTruncated": True,
+            "TotalPartsCount": 3,
+            "PartNumberMarker": 1,
+            "NextPartNumberMarker": 2,
+            "MaxParts": 1,
+            "IsTruncated": True,
             "Parts": [{"PartNumber": 2, "Size": 5, "ChecksumCRC32": "y/Q5Jg=="}],
         },
     }
@@ -184,7 +215,8 @@ def test_object_attributes() -> None:
 
 def test_object_attributes_that_were_not_asked_for_or_are_not_there() -> None:
     assert docs.object_attributes(docs.Attributes(size=0)) == golden(
-        "GetObjectAttributesResponse", "<ObjectSize>0</ObjectSize>",
+        "GetObjectAttributesResponse",
+        "<ObjectSize>0</ObjectSize>",
     )
     assert docs.object_attributes(docs.Attributes(checksums=NO_CHECKSUMS)) == golden("GetObjectAttributesResponse")
     last = docs.AttributeParts(total=2, parts=[part(1), part(2)], marker=0, next_marker=None, limit=1000)
@@ -194,7 +226,11 @@ def test_object_attributes_that_were_not_asked_for_or_are_not_there() -> None:
     beyond = docs.AttributeParts(total=2, parts=[], marker=7, next_marker=None, limit=1000)
     read = parsed("GetObjectAttributes", docs.object_attributes(docs.Attributes(parts=beyond)))["ObjectParts"]
     assert read == {
-        "TotalPartsCount": 2, "PartNumberMarker": 7, "NextPartNumberMarker": 7, "MaxParts": 1000, "IsTruncated": False,
+        "TotalPartsCount": 2,
+        "PartNumberMarker": 7,
+        "NextPartNumberMarker": 7,
+        "MaxParts": 1000,
+        "IsTruncated": False,
     }
 
 
@@ -208,7 +244,10 @@ def test_error() -> None:
         b"<Resource>/b/k\xef\xbf\xbd</Resource><RequestId>r1</RequestId><HostId>r1</HostId></Error>"
     )
     assert parsed("GetObject", body, 403)["Error"] == {
-        "Code": "SignatureDoesNotMatch", "Message": "look & sign", "StringToSign": "AWS4\na<b", "AWSAccessKeyId": "k",
+        "Code": "SignatureDoesNotMatch",
+        "Message": "look & sign",
+        "StringToSign": "AWS4\na<b",
+        "AWSAccessKeyId": "k",
         "Resource": "/b/k\ufffd",
     }
 

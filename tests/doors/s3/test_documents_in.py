@@ -40,11 +40,14 @@ def test_delete() -> None:
           <Object><Key>d</Key><VersionId></VersionId><ETag>"e"</ETag><Size>7</Size>
             <LastModifiedTime>Sun, 06 Nov 1994 08:49:37 GMT</LastModifiedTime></Object>
         </Delete>"""
-    assert docs.parse_delete(body.encode()) == docs.Delete((
-        docs.DeleteEntry(" a&b/<ü> "),
-        docs.DeleteEntry("c", "v1"),
-        docs.DeleteEntry("d", None, Precondition(if_match=("e",), modified_at=784111777, size=7)),
-    ), quiet=True)
+    assert docs.parse_delete(body.encode()) == docs.Delete(
+        (
+            docs.DeleteEntry(" a&b/<ü> "),
+            docs.DeleteEntry("c", "v1"),
+            docs.DeleteEntry("d", None, Precondition(if_match=("e",), modified_at=784111777, size=7)),
+        ),
+        quiet=True,
+    )
     assert docs.parse_delete(b"<Delete><Object><Key>a</Key></Object></Delete>") == docs.Delete((docs.DeleteEntry("a"),))
     assert not docs.parse_delete(b"<Delete><Quiet>False</Quiet><Object><Key>a</Key></Object></Delete>").quiet
 
@@ -55,21 +58,31 @@ KEYS = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_charac
 @given(st.lists(KEYS, min_size=1, max_size=5), st.booleans())
 def test_delete_as_botocore_sends_it(keys: list[str], quiet: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
     body = sent_by_botocore(
-        "DeleteObjects", Delete={"Quiet": quiet, "Objects": [{"Key": key, "ETag": '"x"', "Size": 1} for key in keys]},
+        "DeleteObjects",
+        Delete={"Quiet": quiet, "Objects": [{"Key": key, "ETag": '"x"', "Size": 1} for key in keys]},
     )
     assert docs.parse_delete(body) == docs.Delete(
-        tuple(docs.DeleteEntry(key, None, Precondition(if_match=("x",), size=1)) for key in keys), quiet,
+        tuple(docs.DeleteEntry(key, None, Precondition(if_match=("x",), size=1)) for key in keys),
+        quiet,
     )
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        "", "<Quiet>true</Quiet>", "<Object/>", "<Object><Key/></Object>", "<Object><VersionId>v</VersionId></Object>",
-        "<Object><Key>a</Key><Key>b</Key></Object>", "<Object><Key>a<b/></Key></Object>",
-        "<Object><Key>a</Key><Extra>b</Extra></Object>", "<Object><Key>a</Key></Object><Extra/>",
-        "<Object><Key>a</Key></Object><Quiet>maybe</Quiet>", "<Object><Key>a</Key></Object><Quiet/>",
-        "<Object><Key>a</Key><Size>big</Size></Object>", "<Object><Key>a</Key><Size></Size></Object>",
+        "",
+        "<Quiet>true</Quiet>",
+        "<Object/>",
+        "<Object><Key/></Object>",
+        "<Object><VersionId>v</VersionId></Object>",
+        "<Object><Key>a</Key><Key>b</Key></Object>",
+        "<Object><Key>a<b/></Key></Object>",
+        "<Object><Key>a</Key><Extra>b</Extra></Object>",
+        "<Object><Key>a</Key></Object><Extra/>",
+        "<Object><Key>a</Key></Object><Quiet>maybe</Quiet>",
+        "<Object><Key>a</Key></Object><Quiet/>",
+        "<Object><Key>a</Key><Size>big</Size></Object>",
+        "<Object><Key>a</Key><Size></Size></Object>",
         "<Object><Key>a</Key><LastModifiedTime>then</LastModifiedTime></Object>",
         "<Object><Object><Key>a</Key></Object></Object>",
     ],
@@ -107,8 +120,12 @@ def test_complete_as_botocore_sends_it() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "", "<Part/>", "<Part><PartNumber>1</PartNumber></Part>", "<Part><ETag>a</ETag></Part>",
-        "<Part><PartNumber>1</PartNumber><ETag></ETag></Part>", "<Part><PartNumber>x</PartNumber><ETag>a</ETag></Part>",
+        "",
+        "<Part/>",
+        "<Part><PartNumber>1</PartNumber></Part>",
+        "<Part><ETag>a</ETag></Part>",
+        "<Part><PartNumber>1</PartNumber><ETag></ETag></Part>",
+        "<Part><PartNumber>x</PartNumber><ETag>a</ETag></Part>",
         "<Part><PartNumber>-1</PartNumber><ETag>a</ETag></Part>",
         "<Part><PartNumber>²</PartNumber><ETag>a</ETag></Part>",
         "<Part><PartNumber>9999999999</PartNumber><ETag>a</ETag></Part>",

@@ -34,7 +34,8 @@ def test_golden_documents(door: Door) -> None:
     modified = answer.word("LastModified")
     assert answer.headers["content-type"] == "application/xml"
     assert answer.body == golden(
-        "ListBucketResult", "<Name>mine</Name><Prefix></Prefix><KeyCount>2</KeyCount><MaxKeys>1000</MaxKeys>",
+        "ListBucketResult",
+        "<Name>mine</Name><Prefix></Prefix><KeyCount>2</KeyCount><MaxKeys>1000</MaxKeys>",
         "<Delimiter>/</Delimiter><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>",
         f"<Contents><Key>a%20b</Key><LastModified>{modified}</LastModified>",
         "<ETag>&quot;8d777f385d3dfec8815d20f7496026dc&quot;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>",
@@ -44,7 +45,8 @@ def test_golden_documents(door: Door) -> None:
     )
     answer = door.ask("GET", "/mine", "max-keys=1&prefix=d%2F&marker=d%2F%C3%A0&encoding-type=url").ok()
     assert answer.body == golden(
-        "ListBucketResult", "<Name>mine</Name><Prefix>d/</Prefix><Marker>d/%C3%A0</Marker><MaxKeys>1</MaxKeys>",
+        "ListBucketResult",
+        "<Name>mine</Name><Prefix>d/</Prefix><Marker>d/%C3%A0</Marker><MaxKeys>1</MaxKeys>",
         "<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>",
         f"<Contents><Key>d/%C3%A9</Key><LastModified>{modified}</LastModified>",
         "<ETag>&quot;8d777f385d3dfec8815d20f7496026dc&quot;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>",

@@ -189,7 +189,10 @@ def test_attributes(door: Door) -> None:
 @pytest.mark.parametrize(
     ("method", "query"),
     [
-        ("PUT", "append"), ("PUT", "renameObject"), ("GET", "torrent"), ("POST", "select&select-type=2"),
+        ("PUT", "append"),
+        ("PUT", "renameObject"),
+        ("GET", "torrent"),
+        ("POST", "select&select-type=2"),
         ("POST", "restore"),
     ],
 )

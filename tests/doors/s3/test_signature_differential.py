@@ -56,13 +56,17 @@ def sign_with_crt(kind: crt.AwsSignatureType, expires: int | None) -> Signer:
         request = HttpRequest(method, target, HttpHeaders([("Host", HOST), *headers]))
         presigning = expires is not None
         config = crt.AwsSigningConfig(
-            algorithm=crt.AwsSigningAlgorithm.V4, signature_type=kind, region=REGION, service="s3",
-            credentials_provider=crt.AwsCredentialsProvider.new_static(KEY, SECRET), date=MOMENT,
-            use_double_uri_encode=False, should_normalize_uri_path=False,
+            algorithm=crt.AwsSigningAlgorithm.V4,
+            signature_type=kind,
+            region=REGION,
+            service="s3",
+            credentials_provider=crt.AwsCredentialsProvider.new_static(KEY, SECRET),
+            date=MOMENT,
+            use_double_uri_encode=False,
+            should_normalize_uri_path=False,
             signed_body_value="UNSIGNED-PAYLOAD",
             signed_body_header_type=(
-                crt.AwsSignedBodyHeaderType.NONE if presigning
-                else crt.AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256
+                crt.AwsSignedBodyHeaderType.NONE if presigning else crt.AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256
             ),
             expiration_in_seconds=expires,
         )
@@ -83,25 +87,42 @@ SIGNERS = {
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=24)
 keys = st.one_of(
     texts.filter(bool),
-    st.lists(st.sampled_from(
-        ["a", "..", ".", "", "é", "🚀", "+", "%2F", "%", " ", "\\", "\0", "a b", "~", "*", "(", "=", "&", "\x7f"],
-    ), min_size=1, max_size=6).map("/".join),
+    st.lists(
+        st.sampled_from(
+            ["a", "..", ".", "", "é", "🚀", "+", "%2F", "%", " ", "\\", "\0", "a b", "~", "*", "(", "=", "&", "\x7f"],
+        ),
+        min_size=1,
+        max_size=6,
+    ).map("/".join),
 )
 paths = st.builds(lambda key: "/bucket/" + quote(key, safe="/~"), keys)
-queries = st.lists(st.tuples(
-    st.sampled_from(["prefix", "marker", "acl", "versionId", "response-content-type", "X-Id", "é"]), texts,
-), max_size=4, unique_by=lambda pair: pair[0])
+queries = st.lists(
+    st.tuples(
+        st.sampled_from(["prefix", "marker", "acl", "versionId", "response-content-type", "X-Id", "é"]),
+        texts,
+    ),
+    max_size=4,
+    unique_by=lambda pair: pair[0],
+)
 values = st.text(st.sampled_from("abc,;=:/ \t\"'%+~"), min_size=1, max_size=20).map(str.strip).filter(bool)
-fields = st.lists(st.tuples(
-    st.sampled_from(["x-amz-meta-a", "x-amz-meta-b", "x-amz-acl", "Content-Type", "X-Amz-Tagging", "Range"]),
-    values,
-), max_size=4, unique_by=lambda pair: pair[0].lower())
+fields = st.lists(
+    st.tuples(
+        st.sampled_from(["x-amz-meta-a", "x-amz-meta-b", "x-amz-acl", "Content-Type", "X-Amz-Tagging", "Range"]),
+        values,
+    ),
+    max_size=4,
+    unique_by=lambda pair: pair[0].lower(),
+)
 
 
 @pytest.mark.parametrize("name", sorted(SIGNERS))
 @given(method=st.sampled_from(["GET", "PUT", "HEAD", "DELETE", "POST"]), path=paths, query=queries, headers=fields)
 def test_what_others_sign_is_accepted(
-    name: str, method: str, path: str, query: Pairs, headers: Pairs,
+    name: str,
+    method: str,
+    path: str,
+    query: Pairs,
+    headers: Pairs,
 ) -> None:
     verified = verify(SIGNERS[name](method, path, query, headers))
     assert verified.access_key == KEY
@@ -111,7 +132,11 @@ def test_what_others_sign_is_accepted(
 @pytest.mark.parametrize("name", sorted(SIGNERS))
 @given(data=st.data(), path=paths, query=queries, headers=fields)
 def test_what_others_sign_is_refused_once_altered(
-    name: str, data: st.DataObject, path: str, query: Pairs, headers: Pairs,
+    name: str,
+    data: st.DataObject,
+    path: str,
+    query: Pairs,
+    headers: Pairs,
 ) -> None:
     sent = SIGNERS[name]("PUT", path, query, headers)
     other_path = data.draw(paths)

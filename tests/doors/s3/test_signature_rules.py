@@ -33,11 +33,14 @@ def test_every_refusal_has_a_client_or_server_status_and_a_text() -> None:
 # --- The Authorization header
 
 
-@pytest.mark.parametrize("layout", [
-    "AWS4-HMAC-SHA256 Credential={c},SignedHeaders={h},Signature={s}",
-    "AWS4-HMAC-SHA256 Signature={s}, Credential={c}, SignedHeaders={h}",
-    "AWS4-HMAC-SHA256   Credential={c} ,  SignedHeaders={h} ,Signature={s}  ",
-])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "AWS4-HMAC-SHA256 Credential={c},SignedHeaders={h},Signature={s}",
+        "AWS4-HMAC-SHA256 Signature={s}, Credential={c}, SignedHeaders={h}",
+        "AWS4-HMAC-SHA256   Credential={c} ,  SignedHeaders={h} ,Signature={s}  ",
+    ],
+)
 def test_components_in_any_order_and_spacing(layout: str) -> None:
     sent = signed(*GET)
     value = dict(sent.headers)["authorization"]
@@ -46,44 +49,57 @@ def test_components_in_any_order_and_spacing(layout: str) -> None:
     verify(sent.without("authorization").plus(("authorization", value)))
 
 
-@pytest.mark.parametrize(("value", "code"), [
-    ("", "AccessDenied"),
-    ("   ", "AccessDenied"),
-    ("HAHAHA", "InvalidArgument"),
-    ("AWS HAHAHA", "InvalidArgument"),
-    ("Bearer abc", "InvalidArgument"),
-    ("aws4-hmac-sha256 Credential=x, SignedHeaders=host, Signature=0", "InvalidArgument"),
-    (f"AWS {KEY}:frJIUN8DYpKDtOLCwo//yllqDzg=", "InvalidRequest"),
-    (f"AWS4-ECDSA-P256-SHA256 Credential={KEY}/20130524/s3/aws4_request, SignedHeaders=host, Signature=30",
-     "NotImplemented"),
-    ("AWS4-HMAC-SHA256", "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host", "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, Signature=0", "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 SignedHeaders=host, Signature=0", "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host, Signature=", "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host, Signature=0, Signature=1",
-     "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host, Signature=0, Extra=1",
-     "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=x-amz-date, Signature=0", "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=x-amz-date;host, Signature=0",
-     "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host;host, Signature=0", "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=Host, Signature=0", "AuthorizationHeaderMalformed"),
-    ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=;host, Signature=0", "AuthorizationHeaderMalformed"),
-])
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("", "AccessDenied"),
+        ("   ", "AccessDenied"),
+        ("HAHAHA", "InvalidArgument"),
+        ("AWS HAHAHA", "InvalidArgument"),
+        ("Bearer abc", "InvalidArgument"),
+        ("aws4-hmac-sha256 Credential=x, SignedHeaders=host, Signature=0", "InvalidArgument"),
+        (f"AWS {KEY}:frJIUN8DYpKDtOLCwo//yllqDzg=", "InvalidRequest"),
+        (
+            f"AWS4-ECDSA-P256-SHA256 Credential={KEY}/20130524/s3/aws4_request, SignedHeaders=host, Signature=30",
+            "NotImplemented",
+        ),
+        ("AWS4-HMAC-SHA256", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 Credential={c}, Signature=0", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 SignedHeaders=host, Signature=0", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host, Signature=", "AuthorizationHeaderMalformed"),
+        (
+            "AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host, Signature=0, Signature=1",
+            "AuthorizationHeaderMalformed",
+        ),
+        ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host, Signature=0, Extra=1", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=x-amz-date, Signature=0", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=x-amz-date;host, Signature=0", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=host;host, Signature=0", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=Host, Signature=0", "AuthorizationHeaderMalformed"),
+        ("AWS4-HMAC-SHA256 Credential={c}, SignedHeaders=;host, Signature=0", "AuthorizationHeaderMalformed"),
+    ],
+)
 def test_authorization_that_is_malformed(value: str, code: str) -> None:
     value = value.replace("{c}", f"{KEY}/20130524/us-east-1/s3/aws4_request")
     refusal = refused(signed(*GET).without("authorization").plus(("authorization", value)))
     assert refusal.code == code
 
 
-@pytest.mark.parametrize("credential", [
-    KEY, f"{KEY}/20130524/us-east-1/s3", "/20130524/us-east-1/s3/aws4_request",
-    f"{KEY}/20130524//s3/aws4_request", f"{KEY}/20130524/us-east-1/s3/aws5_request",
-    f"{KEY}/2013052/us-east-1/s3/aws4_request", f"{KEY}/2013-5-4/us-east-1/s3/aws4_request",
-    f"{KEY}\xe9/20130524/us-east-1/s3/aws4_request", f"{KEY}/20130524/us-east-1/s3/aws4_request/",
-])
+@pytest.mark.parametrize(
+    "credential",
+    [
+        KEY,
+        f"{KEY}/20130524/us-east-1/s3",
+        "/20130524/us-east-1/s3/aws4_request",
+        f"{KEY}/20130524//s3/aws4_request",
+        f"{KEY}/20130524/us-east-1/s3/aws5_request",
+        f"{KEY}/2013052/us-east-1/s3/aws4_request",
+        f"{KEY}/2013-5-4/us-east-1/s3/aws4_request",
+        f"{KEY}\xe9/20130524/us-east-1/s3/aws4_request",
+        f"{KEY}/20130524/us-east-1/s3/aws4_request/",
+    ],
+)
 def test_credential_that_is_malformed(credential: str) -> None:
     scope = f"{KEY}/20130524/us-east-1/s3/aws4_request"
     in_header = refused(signed(*GET).changed("authorization", scope, credential))
@@ -112,8 +128,9 @@ def test_another_service_is_for_another_door() -> None:
     request = sent.request()
     claim = signature.parse(request)
     assert claim is not None
-    signature.check(claim, request, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", now=NOW, region="us-east-1",
-                    service="sts")
+    signature.check(
+        claim, request, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", now=NOW, region="us-east-1", service="sts"
+    )
 
 
 def test_unknown_access_key() -> None:
@@ -132,7 +149,9 @@ def test_clock_too_far_off(off: int) -> None:
     refusal = refused(signed(*GET), now=NOW + off)
     assert (refusal.code, refusal.status) == ("RequestTimeTooSkewed", 403)
     assert refusal.fields == {
-        "RequestTime": STAMP, "ServerTime": timestamps.extended(NOW + off), "MaxAllowedSkewMilliseconds": "900000",
+        "RequestTime": STAMP,
+        "ServerTime": timestamps.extended(NOW + off),
+        "MaxAllowedSkewMilliseconds": "900000",
     }
 
 
@@ -141,11 +160,23 @@ def test_clock_within_a_quarter_of_an_hour(off: int) -> None:
     verify(signed(*GET), now=NOW + off)
 
 
-@pytest.mark.parametrize("stamp", [
-    "", "20130524", "20130524T000000", "2013-05-24T00:00:00Z", "20130524T240000Z", "20130524T006000Z",
-    "20130230T000000Z", "20130524t000000z", "20130524T0000000Z", "\xb2\xb2130524T000000Z",
-    "Fri, 24 May 2013 00:00:00 GMT", "-0130524T000000Z",
-])
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "",
+        "20130524",
+        "20130524T000000",
+        "2013-05-24T00:00:00Z",
+        "20130524T240000Z",
+        "20130524T006000Z",
+        "20130230T000000Z",
+        "20130524t000000z",
+        "20130524T0000000Z",
+        "\xb2\xb2130524T000000Z",
+        "Fri, 24 May 2013 00:00:00 GMT",
+        "-0130524T000000Z",
+    ],
+)
 def test_date_that_is_none(stamp: str) -> None:
     in_header = refused(signed(*GET).changed("x-amz-date", STAMP, stamp))
     assert (in_header.code, in_header.status) == ("AccessDenied", 403)
@@ -158,8 +189,17 @@ def test_date_header_instead_of_x_amz_date(date: str) -> None:
     assert verify(signed(*GET, headers=[("date", date)], date_header=False)).timestamp == STAMP.encode()
 
 
-@pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 24 May 99999 00:00:00 GMT", "Fri, 24 May 2013",
-                                  "Fri, 24 May 2013 00:00:00 +99999999"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        None,
+        "",
+        "yesterday",
+        "Fri, 24 May 99999 00:00:00 GMT",
+        "Fri, 24 May 2013",
+        "Fri, 24 May 2013 00:00:00 +99999999",
+    ],
+)
 def test_neither_date(date: str | None) -> None:
     headers = [] if date is None else [("date", date)]
     refusal = refused(signed(*GET, headers=headers, date_header=False))
@@ -189,8 +229,13 @@ def test_bytes_of_a_header_are_signed_as_they_are() -> None:
 
 def test_headers_that_a_proxy_may_touch_need_no_signature() -> None:
     sent = signed(*GET).plus(
-        ("user-agent", "x"), ("accept-encoding", "gzip"), ("connection", "close"), ("te", "trailers"),
-        ("expect", "100-continue"), ("content-type", "text/plain"), ("x-forwarded-for", "10.0.0.1"),
+        ("user-agent", "x"),
+        ("accept-encoding", "gzip"),
+        ("connection", "close"),
+        ("te", "trailers"),
+        ("expect", "100-continue"),
+        ("content-type", "text/plain"),
+        ("x-forwarded-for", "10.0.0.1"),
     )
     verify(sent)
 
@@ -219,32 +264,40 @@ def test_host_must_be_there_once(sent: Sent) -> None:
 
 def test_host_counts_with_its_port() -> None:
     verify(signed(*GET, host="store.test:9000"))
-    assert refused(signed(*GET, host="store.test:9000").changed("host", ":9000", "")).code == (
-        "SignatureDoesNotMatch"
-    )
+    assert refused(signed(*GET, host="store.test:9000").changed("host", ":9000", "")).code == ("SignatureDoesNotMatch")
 
 
-@pytest.mark.parametrize(("value", "mode"), [
-    ("UNSIGNED-PAYLOAD", Payload.UNSIGNED),
-    ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", Payload.CHUNKS),
-    ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", Payload.CHUNKS_TRAILER),
-    ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", Payload.UNSIGNED_TRAILER),
-    (EMPTY, Payload.HASHED),
-    (EMPTY.upper(), Payload.HASHED),
-])
+@pytest.mark.parametrize(
+    ("value", "mode"),
+    [
+        ("UNSIGNED-PAYLOAD", Payload.UNSIGNED),
+        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", Payload.CHUNKS),
+        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", Payload.CHUNKS_TRAILER),
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", Payload.UNSIGNED_TRAILER),
+        (EMPTY, Payload.HASHED),
+        (EMPTY.upper(), Payload.HASHED),
+    ],
+)
 def test_payload_modes(value: str, mode: Payload) -> None:
     verified = verify(signed("PUT", "/b/k", payload=value))
     assert verified.mode is mode
     assert verified.sha256 == (EMPTY if mode is Payload.HASHED else None)
 
 
-@pytest.mark.parametrize(("value", "code"), [
-    ("", "InvalidArgument"), ("invalid", "InvalidArgument"), ("unsigned-payload", "InvalidArgument"),
-    (EMPTY[:-1], "InvalidArgument"), (EMPTY + "0", "InvalidArgument"), ("g" * 64, "InvalidArgument"),
-    ("STREAMING-NOTHING", "InvalidArgument"),
-    ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "NotImplemented"),
-    ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER", "NotImplemented"),
-])
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("", "InvalidArgument"),
+        ("invalid", "InvalidArgument"),
+        ("unsigned-payload", "InvalidArgument"),
+        (EMPTY[:-1], "InvalidArgument"),
+        (EMPTY + "0", "InvalidArgument"),
+        ("g" * 64, "InvalidArgument"),
+        ("STREAMING-NOTHING", "InvalidArgument"),
+        ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "NotImplemented"),
+        ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER", "NotImplemented"),
+    ],
+)
 def test_payload_modes_that_are_none(value: str, code: str) -> None:
     refusal = refused(signed("PUT", "/b/k", payload=value))
     assert (refusal.code, refusal.status) == (code, TABLE[code][0])
@@ -307,9 +360,14 @@ def test_path_forms_stand_for_the_bytes_of_the_path(raw: bytes) -> None:
         assert canonical.path_forms(form)[0] == form
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"prefix", b"%70refix", b"a", b"", b"x=y", b"%zz"]),
-                          st.one_of(st.none(), st.binary(max_size=12), st.text("+%2F =a&~/é", max_size=8)
-                                    .map(str.encode)))))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"prefix", b"%70refix", b"a", b"", b"x=y", b"%zz"]),
+            st.one_of(st.none(), st.binary(max_size=12), st.text("+%2F =a&~/é", max_size=8).map(str.encode)),
+        )
+    )
+)
 def test_signed_query_is_the_query_that_operations_read(pairs: list[tuple[bytes, bytes | None]]) -> None:
 
     raw = b"&".join(name if value is None else name + b"=" + value for name, value in pairs)
@@ -325,7 +383,11 @@ def test_signed_query_is_the_query_that_operations_read(pairs: list[tuple[bytes,
 
 def test_parameters_are_sorted_by_encoded_name_then_value() -> None:
     assert canonical.query_pairs(b"b=2&a-=1&a=z&a=%41&B=1&&") == [
-        (b"B", b"1"), (b"a", b"A"), (b"a", b"z"), (b"a-", b"1"), (b"b", b"2"),
+        (b"B", b"1"),
+        (b"a", b"A"),
+        (b"a", b"z"),
+        (b"a-", b"1"),
+        (b"b", b"2"),
     ]
 
 

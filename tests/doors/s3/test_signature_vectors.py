@@ -24,28 +24,41 @@ def example(method: str, path: str, query: str, headers: list[tuple[str, str]], 
 WELCOME = hashlib.sha256(b"Welcome to Amazon S3.").hexdigest()
 IN_HEADER = {
     "get object": example(
-        "GET", "/test.txt", "", [("range", "bytes=0-9"), ("x-amz-content-sha256", EMPTY)],
+        "GET",
+        "/test.txt",
+        "",
+        [("range", "bytes=0-9"), ("x-amz-content-sha256", EMPTY)],
         "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
     ),
     "put object": example(
-        "PUT", "/test%24file.text", "",
+        "PUT",
+        "/test%24file.text",
+        "",
         [
-            ("date", "Fri, 24 May 2013 00:00:00 GMT"), ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+            ("date", "Fri, 24 May 2013 00:00:00 GMT"),
+            ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
             ("x-amz-content-sha256", WELCOME),
         ],
         "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
     ),
     "get lifecycle": example(
-        "GET", "/", "lifecycle", [("x-amz-content-sha256", EMPTY)],
+        "GET",
+        "/",
+        "lifecycle",
+        [("x-amz-content-sha256", EMPTY)],
         "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
     ),
     "list objects": example(
-        "GET", "/", "max-keys=2&prefix=J", [("x-amz-content-sha256", EMPTY)],
+        "GET",
+        "/",
+        "max-keys=2&prefix=J",
+        [("x-amz-content-sha256", EMPTY)],
         "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
     ),
 }
 PRESIGNED = Sent(
-    "GET", "/test.txt",
+    "GET",
+    "/test.txt",
     "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2F"
     "aws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
     "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
@@ -80,7 +93,9 @@ def test_published_example_presigned_until_its_last_second() -> None:
     refusal = refused(PRESIGNED, now=NOW + 86401)
     assert (refusal.code, refusal.status, refusal.message) == ("AccessDenied", 403, "Request has expired")
     assert refusal.fields == {
-        "X-Amz-Expires": "86400", "Expires": "2013-05-25T00:00:00Z", "ServerTime": "2013-05-25T00:00:01Z",
+        "X-Amz-Expires": "86400",
+        "Expires": "2013-05-25T00:00:00Z",
+        "ServerTime": "2013-05-25T00:00:01Z",
     }
 
 
