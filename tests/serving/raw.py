@@ -1,8 +1,8 @@
 """Bytes on a socket of a started server: requests as they are written, answers as they come.
 
-    with Wire(server) as wire:
-        wire.send(signed(server, "PUT", "/bucket/key", [("content-length", "5")]) + b"hello")
-        assert wire.answer().status == 200
+with Wire(server) as wire:
+    wire.send(signed(server, "PUT", "/bucket/key", [("content-length", "5")]) + b"hello")
+    assert wire.answer().status == 200
 """
 
 from __future__ import annotations
@@ -179,8 +179,15 @@ def head(method: str, target: str, fields: Fields, version: str = "1.1") -> byte
 
 
 def signed(
-    server: Server, method: str, target: str, fields: Fields = (), *, payload: str = UNSIGNED, extra: Fields = (),
-    host: str = "", version: str = "1.1",
+    server: Server,
+    method: str,
+    target: str,
+    fields: Fields = (),
+    *,
+    payload: str = UNSIGNED,
+    extra: Fields = (),
+    host: str = "",
+    version: str = "1.1",
 ) -> bytes:
     """A head with a signature over ``fields``; ``extra`` go along unsigned."""
     return head(method, target, [*proof(server, method, target, fields, payload, host), *extra], version)
