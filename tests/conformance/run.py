@@ -46,7 +46,7 @@ def main() -> int:
     except ServerFailed as error:
         sys.stderr.write(f"{error}\n")
         return UNUSABLE
-    verdict = compare(results, read_expected(EXPECTED), whole=not options.k)
+    verdict = compare(results, read_expected(EXPECTED, tls=options.tls), whole=not options.k)
     sys.stdout.write(f"{_render(results, verdict)}\n")
     return 0 if verdict.agrees else 1
 

@@ -86,5 +86,12 @@ def test_a_careless_list_is_refused(tmp_path: Path, text: str, complaint: str) -
         read_expected(path)
 
 
+def test_what_fails_over_https_alone_is_listed_for_https_alone(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("[why]\ntest_a\n[over HTTPS: why]\ntest_b\n")
+    assert list(read_expected(path)) == ["test_a"]
+    assert list(read_expected(path, tls=True)) == ["test_a", "test_b"]
+
+
 def test_the_reviewed_list_is_in_order() -> None:
-    assert all(reason for reason in read_expected(EXPECTED).values())
+    assert all(reason for reason in read_expected(EXPECTED, tls=True).values())
