@@ -98,9 +98,6 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Take the end of a request."""
         self._framing = 0
-        super().on_message_complete()
-
-    def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
