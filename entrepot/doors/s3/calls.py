@@ -201,7 +201,7 @@ def parse_meta(request: Request) -> Meta:
     encoding = headers.get("content-encoding")
     if encoding is not None:
         words = [word.strip() for word in encoding.split(",")]
-        rest = ",".join(word for word in words if word and word.lower() != "aws-chunked")
+        rest = ", ".join(word for word in words if word and word.lower() != "aws-chunked")
         if rest:
             kept["content-encoding"] = rest
     media_type = headers.raw_get(b"content-type")
