@@ -101,7 +101,16 @@ def _as_json(_logger: object, _method: str, event: structlog.typing.EventDict) -
 
 def _as_text(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:
     head = f"{event.pop('timestamp')} {event.pop('level'):7} {event.pop('event')}"
-    return " ".join([head, *(f"{name}={value}" for name, value in event.items())]).encode("utf-8", "replace")
+    line = " ".join([head, *(f"{name}={_shown(name, value)}" for name, value in event.items())])
+    return line.encode("utf-8", "replace")
+
+
+def _shown(name: str, value: object) -> str:
+    """A value on a line. Keys come from anybody: none may write a line of its own, or to a terminal.
+    Tracebacks do have lines.
+    """
+    text = str(value)
+    return text if name == "exception" or text.isprintable() else ascii(text)
 
 
 class Observer:

@@ -77,8 +77,9 @@ class Checkpointer:
         """Copy what can be copied; the pages left. A reader in the way, or an I/O error, leaves all."""
         try:
             length, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.IOError):
-            # Nothing is lost: the log is what was synced. Writers meet the same trouble and tell.
+        except apsw.Error:
+            # Nothing is lost: the log is what was synced. Writers meet the same trouble and tell. None may
+            # escape, whatever it is: it would end the committer with the turnstile held.
             self.pages = 0
             return 0
         return length - copied

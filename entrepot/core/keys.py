@@ -6,6 +6,7 @@ the environment; the access key is bound in, so a sealed secret cannot be moved 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -51,20 +52,34 @@ class Sealer:
 
 
 def load_sealing_key(path: Path) -> bytes:
-    """The key in a file, made (mode 0600, synced) when there is none. Raises Corrupt."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-        if len(key) != 32:
-            raise Corrupt(f"{path} does not hold a key of 32 bytes") from None
-        return key
-    key = os.urandom(32)
-    with os.fdopen(handle, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
+    """The key in a file, made (mode 0600) when there is none: whole under its name, and on disk, before
+    anything is sealed under it. Raises Corrupt.
+    """
+    if not path.exists():
+        _make_sealing_key(path)
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise Corrupt(f"{path} does not hold a key of 32 bytes")
     return key
+
+
+def _make_sealing_key(path: Path) -> None:
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(os.urandom(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first: its key stays
+            path.hardlink_to(fresh)
+    finally:
+        fresh.unlink()
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def new_pair() -> tuple[str, str]:

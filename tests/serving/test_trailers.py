@@ -17,9 +17,7 @@ def test_a_trailer_without_end_ends_the_connection(server: Server, begin: bytes,
     with Wire(server) as wire:
         wire.send(signed(server, "PUT", "/bucket/endless", extra=[CHUNKED]) + chunk(b"hello") + begin)
         with pytest.raises((BrokenPipeError, ConnectionResetError, Closed)):
-            for _ in range(1000):
-                wire.send(piece)
-            wire.answer()
+            _send_much(wire, piece)
     assert ask(server, "HEAD", "/bucket/endless").status == 404
 
 
@@ -31,3 +29,9 @@ def test_many_small_chunks_are_no_trailer(server: Server) -> None:
         wire.send(b"0\r\nx: " + b"a" * 8000 + b"\r\n\r\n")
         assert wire.answer().status == 200
     assert ask(server, "GET", "/bucket/small").body == b"x" * 20_000
+
+
+def _send_much(wire: Wire, piece: bytes) -> None:
+    for _ in range(1000):
+        wire.send(piece)
+    wire.answer()

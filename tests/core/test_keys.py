@@ -1,0 +1,29 @@
+"""The file that holds the key of the secrets."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from entrepot.core.keys import load_sealing_key
+from entrepot.errors import Corrupt
+
+
+def test_everybody_who_starts_at_once_gets_the_same_whole_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        for round_ in range(50):
+            path = tmp_path / str(round_)
+            (key,) = set(threads.map(load_sealing_key, [path] * 8))
+            assert len(key) == 32
+            assert path.stat().st_mode & 0o777 == 0o600
+    assert len(list(tmp_path.iterdir())) == 50
+
+
+def test_a_file_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    path.write_bytes(b"short")
+    with pytest.raises(Corrupt):
+        load_sealing_key(path)
+    assert path.read_bytes() == b"short"
