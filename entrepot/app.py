@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 from entrepot.asgi import Application, bounded
 from entrepot.blobs.disk import DiskStore
@@ -30,6 +31,10 @@ from entrepot.doors import monitor
 from entrepot.errors import ConfigInvalid
 from entrepot.observe import Observer, scrape
 from entrepot.wire.http import Handler, Request, Response
+
+
+ALWAYS_OPEN: Final = frozenset({"monitor"})
+"""Doors that every server has; their settings are the server's own."""
 
 
 def now() -> int:
@@ -112,7 +117,10 @@ def application(config: Config) -> Application:
 
 
 def route(core: Core, config: Config) -> Handler:
-    """The doors behind one port. A signed request is S3's, whatever its path begins with."""
+    """The doors behind one port. A signed request is S3's, whatever its path begins with, and so is one to
+    the host of a bucket.
+    """
+    domains = tuple(f".{domain.lower()}".encode() for domain in config.domain)
     by_segment: dict[bytes, Handler] = {}
     fallback: Handler = not_found
     watch = monitor.build(core, monitor.Settings(metrics=config.metrics.enabled, token=config.metrics.token), scrape)
@@ -129,7 +137,7 @@ def route(core: Core, config: Config) -> Handler:
     async def dispatch(request: Request) -> Response:
         segment = request.path[1:].partition(b"/")[0]
         handler = by_segment.get(segment)
-        if handler is None or is_signed(request):
+        if handler is None or is_signed(request) or (domains and is_below(request, domains)):
             handler = fallback
         return await handler(request)
 
@@ -145,20 +153,37 @@ def is_signed(request: Request) -> bool:
     return b"x-amz-" in query or b"awsaccesskeyid" in query
 
 
+def is_below(request: Request, domains: tuple[bytes, ...]) -> bool:
+    """Whether the host of a request is a subdomain of one of the domains, which begin with a dot."""
+    host = (request.headers.raw_get(b"host") or b"").lower()
+    return host.partition(b":")[0].endswith(domains)
+
+
 async def not_found(request: Request) -> Response:
     """What is answered when no door is open for a path."""
     return Response(404, [(b"content-length", b"0")])
 
 
+def check_doors(config: Config) -> None:
+    """Raise ConfigInvalid for a door that is not there, or a setting that is not its own."""
+    for name, table in config.doors.items():
+        door_settings(load_door(name), name, table, config)
+
+
 def load_door(name: str) -> ModuleType:
     """A door is the package of its name. Raises ConfigInvalid for one that is not there."""
-    if importlib.util.find_spec(f"entrepot.doors.{name}") is None:
-        raise ConfigInvalid(f"doors.{name}", None, f"there is no door {name}")
+    if name in ALWAYS_OPEN or importlib.util.find_spec(f"entrepot.doors.{name}") is None:
+        raise ConfigInvalid(f"doors.{name}", None, f"there is no door {name} to be set up")
     return importlib.import_module(f"entrepot.doors.{name}")
 
 
 def door_settings(door: ModuleType, name: str, table: Mapping[str, object], config: Config) -> object:
-    """A door's own settings; region and domains of the server unless the door has others."""
-    known = {"region": config.region, "domain": config.domain}
-    given = {key: value for key, value in known.items() if key in door.Settings.__dataclass_fields__}
+    """A door's own settings, and those of the whole server that it wants to know.
+
+    Raises ConfigInvalid.
+    """
+    shared = {"region": config.region, "domain": config.domain}
+    for key in shared.keys() & table.keys():
+        raise ConfigInvalid(f"doors.{name}.{key}", table[key], f"is a setting of the whole server: set {key} itself")
+    given = {key: value for key, value in shared.items() if key in door.Settings.__dataclass_fields__}
     return parse_settings(door.Settings, {**given, **table}, f"doors.{name}")

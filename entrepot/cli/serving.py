@@ -32,6 +32,7 @@ def serve(
     The first start makes the data directory and a root key, and prints that key this once.
     """
     chosen = settings(data, config, listen=listen, workers=workers).config
+    check_settings(chosen)
     if chosen.tls_certificate is not None and chosen.tls_key is not None:
         check_tls(chosen.tls_certificate, chosen.tls_key)
     chosen = replace(chosen, listen=check_port(chosen))
@@ -63,11 +64,20 @@ def config(*, data: Data = None, config: File = None) -> None:
 
     Secrets are masked. What is not set at all stands in a comment.
     """
-    rows = settings(data, config).settings
+    loaded = settings(data, config)
+    check_settings(loaded.config)
+    rows = loaded.settings
     lines = [(_line(row.name, row.value), row.source) for row in rows]
     width = min(48, max(len(line) for line, _ in lines))
     for line, source in lines:
         say(f"{line:{width}}  # {source}")
+
+
+def check_settings(config: Config) -> None:
+    """What only the doors know about their settings. Raises ConfigInvalid."""
+    from entrepot.app import check_doors
+
+    check_doors(config)
 
 
 def _line(name: str, value: object) -> str:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from typing import Final
 
 from entrepot.core import Core
+from entrepot.doors.s3.refusal import refuse
 from entrepot.doors.s3.signature import Claim, Verified, check, check_time, parse, unknown_key
 from entrepot.model import ANONYMOUS, Principal
 from entrepot.wire.http import Request
@@ -40,6 +41,8 @@ class Proofs:
         claim = parse(request) if seen is None else seen[0]
         if claim is None:
             return ANONYMOUS, None
+        if claim.token is not None:
+            raise refuse("InvalidToken", "There are no temporary credentials here: sign without a session token.")
         identity = await self._core.keys.find(claim.access_key)
         if identity is None:
             raise unknown_key(claim)

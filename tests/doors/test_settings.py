@@ -1,0 +1,28 @@
+"""Settings of doors: what is not theirs, or not there, is told before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from entrepot.app import check_doors
+from entrepot.config import Config
+from entrepot.errors import ConfigInvalid
+
+
+@pytest.mark.parametrize(
+    ("doors", "name"),
+    [
+        ({"s4": {}}, "doors.s4"),
+        ({"monitor": {}}, "doors.monitor"),
+        ({"s3": {"regoin": "x"}}, "doors.s3.regoin"),
+        ({"s3": {"region": "eu-x"}}, "doors.s3.region"),
+    ],
+)
+def test_what_no_door_takes_is_refused_by_name(doors: dict[str, dict[str, object]], name: str) -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        check_doors(Config(doors=doors))
+    assert refused.value.name == name
+
+
+def test_the_usual_doors_pass() -> None:
+    check_doors(Config())
