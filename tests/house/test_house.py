@@ -19,7 +19,12 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 LONG_MODULES: Final[dict[str, str]] = {}
 """Modules that may have up to 600 lines, each with the reason."""
 
-LONG_FUNCTIONS: Final[dict[str, str]] = {}
+LONG_FUNCTIONS: Final[dict[str, str]] = {
+    "tests/doors/s3/test_documents_list.py::test_list_objects": "one golden document, to be read in one piece",
+    "tests/doors/s3/test_documents_list.py::test_list_versions": "one golden document, to be read in one piece",
+    "tests/doors/s3/test_documents_list.py::test_list_parts": "one golden document, to be read in one piece",
+    "tests/doors/s3/test_documents_list.py::test_list_uploads": "one golden document, to be read in one piece",
+}
 """Functions (`path::name`) that may have up to 60 lines, each with the reason."""
 
 TEXTS: Final = frozenset({".py", ".md", ".toml", ".lock", ".sql", ".lua", ".sh", ".yml", ".cfg", ".txt", ".json", ""})

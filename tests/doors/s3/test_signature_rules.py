@@ -26,8 +26,7 @@ def test_every_refusal_has_a_client_or_server_status_and_a_text() -> None:
         refusal = refuse(code, Resource="/x")
         assert (refusal.code, refusal.status, refusal.message) == (code, status, message)
         assert refusal.fields == {"Resource": "/x"}
-        assert 300 <= status < 600
-        assert message.endswith(".")
+        assert 300 <= status < 600 and message.endswith(".")  # noqa: PT018 - one row, one line
 
 
 # --- The Authorization header
