@@ -32,7 +32,6 @@ from entrepot.errors import ConfigInvalid
 from entrepot.observe import Observer, scrape
 from entrepot.wire.http import Handler, Request, Response
 
-
 ALWAYS_OPEN: Final = frozenset({"monitor"})
 """Doors that every server has; their settings are the server's own."""
 

@@ -125,4 +125,4 @@ def test_every_answer_has_its_own_request_id(server: Server) -> None:
     ids = [reply.get("x-amz-request-id") for reply in replies]
     assert None not in ids
     assert len(set(ids)) == len(ids)
-    assert ids[2] in replies[2].body.decode()
+    assert (ids[2] or "none") in replies[2].body.decode()

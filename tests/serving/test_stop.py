@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.server import Server
+from tests.serving.processes import children, is_running
 from tests.serving.raw import Closed, Wire, ask, head, signed
 
 BIG = os.urandom(1 << 20) * 24
@@ -25,8 +25,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def workers(server: Server) -> list[psutil.Process]:
-    return [child for child in psutil.Process(server.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
+def workers(server: Server) -> list[int]:
+    return [pid for pid in children(server.pid) if is_running(pid)]
 
 
 def wait_until(what: str, condition: object) -> None:
@@ -90,7 +90,7 @@ def test_a_second_signal_ends_everything_at_once(server: Server) -> None:
         os.kill(server.pid, signal.SIGTERM)
         assert process.wait(30) == 1
         assert upload.ended()
-    wait_until("no worker is left", lambda: not any(worker.is_running() for worker in gone))
+    wait_until("no worker is left", lambda: not any(is_running(worker) for worker in gone))
     server.kill9()
     server.start()
     assert ask(server, "HEAD", "/bucket/slow").status == 404
@@ -112,7 +112,7 @@ def test_a_worker_that_was_killed_is_replaced(server: Server) -> None:
     before = workers(server)
     assert len(before) == 2
     time.sleep(3.5)  # one that ends sooner after its start is taken for one that cannot work
-    before[0].kill()
+    os.kill(before[0], signal.SIGKILL)
     wait_until("there are two again", lambda: len(set(workers(server)) - {before[0]}) == 2)
     for _ in range(40):  # connections meet both of them
         try:
@@ -131,7 +131,7 @@ def test_workers_end_with_their_parent(server: Server) -> None:
         wire.send(head("GET", "/health", [("host", "a")]))
         assert wire.answer().status == 200
         os.kill(server.pid, signal.SIGKILL)
-        wait_until("the workers have ended", lambda: not any(worker.is_running() for worker in left))
+        wait_until("the workers have ended", lambda: not any(is_running(worker) for worker in left))
     server.kill9()
     server.start()
     assert ask(server, "GET", "/bucket").status == 200
