@@ -40,11 +40,12 @@ class Connection(HttpToolsProtocol):
     """
 
     header_bytes = 16_384
+    most = 1024
 
     @classmethod
-    def bound(cls, header_bytes: int) -> type[Connection]:
-        """The protocol for heads of so many bytes at most."""
-        return type("BoundConnection", (cls,), {"header_bytes": header_bytes})
+    def bound(cls, header_bytes: int, most: int) -> type[Connection]:
+        """The protocol for heads of so many bytes at most, and for so many connections at once."""
+        return type("BoundConnection", (cls,), {"header_bytes": header_bytes, "most": most})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - whatever uvicorn passes
         super().__init__(*args, **kwargs)
@@ -53,13 +54,19 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         self.head_since: float | None = time.monotonic()
         self._framing = 0
+        self._unsent = 0
+        self._unsent_since = self.head_since
         super().connection_made(transport)
+        if len(self.connections) > self.most:
+            self._refuse(b"503 Service Unavailable", b"there are too many connections\n")
 
     def data_received(self, data: bytes) -> None:
         self._framing += len(data)
         # What the parser has been given of one head can be more than the head only by a body.
         if self.head_since is not None and self._framing > self.header_bytes and b"\r\n\r\n" not in data:
-            self._refuse_head()
+            self._refuse(
+                b"431 Request Header Fields Too Large", b"the request line and the header fields are too large\n"
+            )
             return
         super().data_received(data)
         # Neither content nor a head: a trailer, of which the parser keeps a field until it has it whole.
@@ -107,21 +114,31 @@ class Connection(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
 
-    def _refuse_head(self) -> None:
-        body = b"the request line and the header fields are too large\n"
+    def stuck(self, now: float, seconds: float) -> bool:
+        """Whether the client has taken nothing of an answer for so long. What waits for it costs memory."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        return now - self._unsent_since > seconds
+
+    def _refuse(self, status: bytes, body: bytes) -> None:
         self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
-            b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+            b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
+            % (status, len(body), body)
         )
         self.transport.close()
 
 
-async def close_late_heads(connections: Collection[Any], seconds: float) -> None:
-    """Close connections whose head does not come to its end within so many seconds; never returns."""
+async def close_late(connections: Collection[Any], head_seconds: float, stall_seconds: float) -> None:
+    """Close connections whose head does not come to its end, and those on which an answer does not get on,
+    within so many seconds; never returns.
+    """
     while True:
-        await asyncio.sleep(min(SWEEP_SECONDS, seconds))
-        late = time.monotonic() - seconds
+        await asyncio.sleep(min(SWEEP_SECONDS, head_seconds, stall_seconds))
+        now = time.monotonic()
         for connection in list(connections):
             since = connection.head_since
-            if since is not None and since < late:
+            if connection.stuck(now, stall_seconds):
+                connection.transport.abort()
+            elif since is not None and since < now - head_seconds:
                 connection.transport.close()

@@ -24,7 +24,7 @@ import uvicorn
 import uvloop
 
 from entrepot.config import Config
-from entrepot.connections import Connection, close_late_heads
+from entrepot.connections import Connection, close_late
 
 BACKLOG: Final = 2048
 """Connections that the kernel holds for a worker that is busy."""
@@ -141,21 +141,23 @@ def _answer(config: Config) -> int:
     tls: dict[str, Any] = {}
     if config.tls_certificate is not None and config.tls_key is not None:
         tls = {"ssl_certfile": config.tls_certificate, "ssl_keyfile": config.tls_key}
+    protocol = Connection.bound(config.limits.header_bytes, config.limits.connections)
     server = uvicorn.Server(
         uvicorn.Config(
-            application(config), loop="none", http=Connection.bound(config.limits.header_bytes), ws="none",
+            application(config), loop="none", http=protocol, ws="none",
             lifespan="on", interface="asgi3", log_config=None, log_level="critical", access_log=False,
             server_header=False, proxy_headers=False, backlog=BACKLOG, timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=config.stop_seconds, limit_concurrency=config.limits.connections, **tls,
+            timeout_graceful_shutdown=config.stop_seconds, **tls,
         )
     )  # fmt: skip
     gc.freeze()
-    uvloop.run(_run(server, listen(config), min(HEAD_SECONDS, config.limits.stall_seconds)))
+    uvloop.run(_run(server, listen(config), config.limits.stall_seconds))
     return 0 if server.started else 1
 
 
-async def _run(server: uvicorn.Server, listener: socket.socket, head_seconds: float) -> None:
-    sweeper = asyncio.create_task(close_late_heads(server.server_state.connections, head_seconds))
+async def _run(server: uvicorn.Server, listener: socket.socket, stall_seconds: float) -> None:
+    late = close_late(server.server_state.connections, min(HEAD_SECONDS, stall_seconds), stall_seconds)
+    sweeper = asyncio.create_task(late)
     try:
         await server.serve([listener])
     finally:

@@ -78,11 +78,16 @@ class Limits:
         int, Meta(ge=4 * KIB, le=1 * MIB, description="the request line and all header fields", extra=BYTES)
     ] = 16 * KIB
     connections: Annotated[
-        int, Meta(ge=16, le=1_000_000, description="connections that a worker keeps at once; more wait")
+        int, Meta(ge=16, le=1_000_000, description="connections that a worker keeps at once; more are refused")
     ] = 1024
     stall_seconds: Annotated[
         int,
-        Meta(ge=1, le=3600, description="how long a client may send nothing in the middle of a body", extra=SECONDS),
+        Meta(
+            ge=1,
+            le=3600,
+            description="how long a client may send nothing of a body, or take nothing of an answer",
+            extra=SECONDS,
+        ),
     ] = 60
 
 
