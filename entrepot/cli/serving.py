@@ -32,14 +32,14 @@ def serve(
     The first start makes the data directory and a root key, and prints that key this once.
     """
     chosen = settings(data, config, listen=listen, workers=workers).config
+    from entrepot.serving import serve as run
+    from entrepot.serving import share_metrics
+
+    share_metrics(chosen)  # first: the check imports what counts
     check_settings(chosen)
     if chosen.tls_certificate is not None and chosen.tls_key is not None:
         check_tls(chosen.tls_certificate, chosen.tls_key)
     chosen = replace(chosen, listen=check_port(chosen))
-    from entrepot.serving import serve as run
-    from entrepot.serving import share_metrics
-
-    share_metrics(chosen)
     access, secret, made = asyncio.run(_prepare(chosen))
     # Flushed, as the workers would print again what is left in a buffer.
     print(greeting(chosen), flush=True)  # noqa: T201 - the one thing that has to stand as it is, to be pasted
