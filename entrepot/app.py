@@ -23,6 +23,7 @@ from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
 from entrepot.core.content import Content
 from entrepot.core.health import Health
+from entrepot.core.inline import InlineStore
 from entrepot.core.keys import Keys, Sealer, load_sealing_key
 from entrepot.core.objects import Objects
 from entrepot.core.upkeep import Upkeep
@@ -48,7 +49,7 @@ async def open_core(config: Config) -> AsyncIterator[Core]:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         database = await open_catalog(config)
         stack.push_async_callback(database.close)
-        stores = open_stores(config)
+        stores = open_stores(config, database)
         for store in stores.values():
             if isinstance(store, DiskStore):
                 stack.callback(store.close)
@@ -71,12 +72,14 @@ async def open_catalog(config: Config) -> Database:
     return await SQLite.open(config.data / "catalog.sqlite")
 
 
-def open_stores(config: Config) -> Mapping[str, DiskStore | MemoryStore]:
-    """Every store of the configuration by name."""
-    stores: dict[str, DiskStore | MemoryStore] = {}
+def open_stores(config: Config, database: Database) -> Mapping[str, BlobStore]:
+    """Every store of the configuration by name; ``database`` holds the blobs of inline ones."""
+    stores: dict[str, BlobStore] = {}
     for name, store in config.stores.items():
         if store.kind == "memory":
             stores[name] = MemoryStore(name)
+        elif store.kind == "inline":
+            stores[name] = InlineStore(database, name)
         else:
             stores[name] = DiskStore(config.store_path(name), name)
     return stores

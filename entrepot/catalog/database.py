@@ -111,16 +111,19 @@ class Database(Protocol):
     beside other processes on the same data.
     """
 
-    async def read(self, operation: Transaction[T]) -> T:
-        """Run a short read: a point query or two. Each statement sees what is committed."""
+    async def read(self, operation: Transaction[T], *, large: bool = False) -> T:
+        """Run a short read: a point query or two. Each statement sees what is committed. ``large``
+        says that it fetches many bytes, which must not hold up the event loop.
+        """
         ...
 
     async def scan(self, operation: Transaction[T]) -> T:
         """Run a read that may be long, on one snapshot, out of the way of the short ones."""
         ...
 
-    async def write(self, operation: Transaction[T], *, heavy: bool = False) -> T:
-        """Run a change; durable on return. ``heavy`` says that it touches many rows.
+    async def write(self, operation: Transaction[T], *, heavy: bool = False, large: bool = False) -> T:
+        """Run a change; durable on return. ``heavy`` says that it touches many rows, ``large`` that
+        it carries many bytes.
 
         An exception raised by the operation undoes what it did and nothing else. When the caller
         is cancelled the change may have been made or not. Raises StoreFull, Busy, Unavailable.

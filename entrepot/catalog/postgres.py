@@ -121,13 +121,13 @@ class PostgreSQL:
         except _DATABASE_ERRORS as error:
             raise translate(error) from error
 
-    async def read(self, operation: Transaction[T]) -> T:
+    async def read(self, operation: Transaction[T], *, large: bool = False) -> T:
         return await self._readers.run("", operation, _advance(operation, None))
 
     async def scan(self, operation: Transaction[T]) -> T:
         return await self._long.run(_SCAN, operation, _advance(operation, None))
 
-    async def write(self, operation: Transaction[T], *, heavy: bool = False) -> T:
+    async def write(self, operation: Transaction[T], *, heavy: bool = False, large: bool = False) -> T:
         begin = [_WRITE]
         step = _advance(operation, None)
         while isinstance(step, Statement) and step.want is Want.LOCK:

@@ -117,7 +117,9 @@ class SQLite:
 
     # -- reading
 
-    async def read(self, operation: Transaction[T]) -> T:
+    async def read(self, operation: Transaction[T], *, large: bool = False) -> T:
+        if large and not self._memory:
+            return await self.scan(operation)
         try:
             return drive(self._reader, operation)
         except apsw.Error as error:
@@ -145,10 +147,10 @@ class SQLite:
 
     # -- writing
 
-    async def write(self, operation: Transaction[T], *, heavy: bool = False) -> T:
+    async def write(self, operation: Transaction[T], *, heavy: bool = False, large: bool = False) -> T:
         self._refuse_closed()
         future: asyncio.Future[T] = self._loop.create_future()
-        self._pending.append(_Write(operation, future, heavy=heavy))
+        self._pending.append(_Write(operation, future, heavy=heavy or large))
         if not self._cycling:
             self._cycling = True
             self._loop.call_soon(self._enter)

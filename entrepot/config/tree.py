@@ -19,6 +19,9 @@ from entrepot.errors import ConfigInvalid
 KIB: Final = 1 << 10
 MIB: Final = 1 << 20
 
+MOST_INLINE: Final = 8 * MIB
+"""The longest blob that is kept in a catalog."""
+
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -29,8 +32,11 @@ class Store:
     """A table ``[stores.<name>]``: one place that keeps blobs."""
 
     kind: Annotated[
-        Literal["disk", "memory"],
-        Meta(description="`disk` keeps blobs as files; `memory` forgets them at the end and needs `workers = 1`"),
+        Literal["disk", "inline", "memory"],
+        Meta(
+            description="`disk` keeps blobs as files, `inline` in the catalog, for a `blob_size` of up to 8 MiB; "
+            "`memory` forgets them at the end and needs `workers = 1`"
+        ),
     ] = "disk"
     path: Annotated[
         Path | None,
@@ -246,6 +252,9 @@ def _check_stores(config: Config) -> None:
         if store.kind == "memory" and config.workers > 1:
             hint = "is in the memory of one process: set workers = 1"
             raise ConfigInvalid(f"stores.{name}", store.kind, hint)
+        if store.kind == "inline" and config.blob_size > MOST_INLINE:
+            hint = f"is more than {MOST_INLINE}, the longest blob of the inline store {name}"
+            raise ConfigInvalid("blob_size", config.blob_size, hint)
 
 
 def _check_sizes(config: Config) -> None:

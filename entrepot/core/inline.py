@@ -1,0 +1,97 @@
+"""Blobs in the catalog's own database: a store that every host on the catalog shares, without a disk.
+
+It lies here and not among the stores because it is one on top of the catalog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Final
+
+from entrepot.blobs.store import Capabilities, check_span, digest
+from entrepot.catalog import stored as rows
+from entrepot.catalog.database import Database
+from entrepot.errors import BlobCorrupt, BlobMissing
+from entrepot.model import BlobId, Buffer, Span
+
+HASH_HERE: Final = 32 * 1024
+"""Below this, copying and hashing cost less than a hop to a thread and back."""
+
+PAGE: Final = 1_000
+"""Blobs listed in one query."""
+
+FEW: Final = 64
+"""Blobs whose sizes are asked for without leaving the event loop."""
+
+REMOVED: Final = 8
+"""Blobs removed in one write: the catalog's writer is held for some milliseconds."""
+
+
+class InlineStore:
+    """The store ``name`` within ``database``, which whoever opened it closes.
+
+    A blob is read and verified as a whole for any part of it. One that is damaged is set aside in
+    the database until the blob is removed.
+    """
+
+    def __init__(self, database: Database, name: str) -> None:
+        self.name = name
+        self._database = database
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return _CAPABILITIES
+
+    async def put(self, id: BlobId, data: Buffer) -> bool:
+        """As the protocol says. A cancelled call returns when the database is done with the bytes."""
+        task = asyncio.create_task(self._put(id, data))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                with contextlib.suppress(asyncio.CancelledError):  # raised below, once, at the end
+                    await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # nobody is left to be told
+            raise
+
+    async def _put(self, id: BlobId, data: Buffer) -> bool:
+        large = len(data) > HASH_HERE
+        if isinstance(data, bytes):
+            whole = data
+        else:
+            whole = await asyncio.to_thread(bytes, data) if large else bytes(data)
+        return await self._database.write(rows.put_stored(self.name, id, whole), large=large)
+
+    async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
+        data = await self._database.read(rows.find_stored(self.name, id), large=True)
+        if data is None:
+            raise BlobMissing(id.hex())
+        found = await asyncio.to_thread(digest, data) if len(data) > HASH_HERE else digest(data)
+        if found != id:
+            await self._database.write(rows.damage_stored(self.name, id, data), large=True)
+            raise BlobCorrupt(id.hex(), self.name)
+        if span is None:
+            return data
+        check_span(span, len(data))
+        return data[span.start : span.end]
+
+    async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
+        return await self._database.read(rows.stored_sizes(self.name, list(ids)), large=len(ids) > FEW)
+
+    async def list(self, after: BlobId | None = None) -> AsyncIterator[BlobId]:
+        last: bytes = after or b""
+        while page := await self._database.scan(rows.list_stored(self.name, last, PAGE)):
+            for id in page:
+                yield id
+            last = page[-1]
+
+    async def remove(self, ids: Collection[BlobId]) -> None:
+        ordered = sorted(ids)  # two that remove the same blobs wait for each other in one order
+        for start in range(0, len(ordered), REMOVED):
+            await self._database.write(rows.remove_stored(self.name, ordered[start : start + REMOVED]), large=True)
+
+
+_CAPABILITIES: Final = Capabilities(max_blob=8 * 1024 * 1024)
