@@ -59,11 +59,9 @@ class InlineStore:
 
     async def _put(self, id: BlobId, data: Buffer) -> bool:
         large = len(data) > HASH_HERE
-        if isinstance(data, bytes):
-            whole = data
-        else:
-            whole = await asyncio.to_thread(bytes, data) if large else bytes(data)
-        return await self._database.write(rows.put_stored(self.name, id, whole), large=large)
+        if not isinstance(data, bytes):
+            data = await asyncio.to_thread(bytes, data) if large else bytes(data)
+        return await self._database.write(rows.put_stored(self.name, id, data), large=large)
 
     async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
         data = await self._database.read(rows.find_stored(self.name, id), large=True)
