@@ -114,6 +114,16 @@ class Connection(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
 
+    def shutdown(self) -> None:
+        """The server stops. An idle connection with nothing left to send is dropped: closing it politely
+        over TLS would wait half a minute for the client's farewell.
+        """
+        idle = not self.cycle or self.cycle.response_complete
+        if idle and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     def stuck(self, now: float, seconds: float) -> bool:
         """Whether the client has taken nothing of an answer for so long. What waits for it costs memory."""
         unsent = self.transport.get_write_buffer_size()
