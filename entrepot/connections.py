@@ -118,8 +118,8 @@ class Connection(HttpToolsProtocol):
         """The server stops. An idle connection with nothing left to send is dropped: closing it politely
         over TLS would wait half a minute for the client's farewell.
         """
-        idle = not self.cycle or self.cycle.response_complete
-        if idle and not self.transport.get_write_buffer_size():
+        cycle: Any = self.cycle  # None until the first request, whatever its annotation says
+        if (cycle is None or cycle.response_complete) and not self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             super().shutdown()
