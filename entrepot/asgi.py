@@ -137,7 +137,7 @@ class Application:
         await receive()
         try:
             await self.open()
-        except Exception as error:
+        except Exception as error:  # told to the host, and raised
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
         await send({"type": "lifespan.startup.complete"})

@@ -153,7 +153,7 @@ class Observer:
             async for data in body:
                 sent += len(data)
                 yield data
-        except Exception as error:
+        except Exception as error:  # told to the log, and raised
             request.note["error"] = str(error)
             self._log.exception("failure", id=request.id, method=request.method, **request.note)
             raise

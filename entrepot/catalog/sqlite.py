@@ -196,7 +196,7 @@ class SQLite:
                     execute("SAVEPOINT operation")
                 try:
                     write.result = drive(self._writer, write.operation)
-                except Exception as error:
+                except Exception as error:  # whatever it is, it is the caller's to hear
                     if not several or self._writer.get_autocommit():  # a full disk rolls back everything
                         raise
                     execute("ROLLBACK TO operation")

@@ -23,7 +23,7 @@ WHOLE = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in CHUNKS) + b"
 ENDS = [0, 1, 3, 10, 11, 5000, 30_020, len(WHOLE) - 60, len(WHOLE) - 20, len(WHOLE) - 5]
 
 
-class _Streaming(S3SigV4Auth):  # type: ignore[misc]
+class _Streaming(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
     def payload(self, request: AWSRequest) -> str:
         return "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
