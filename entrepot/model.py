@@ -131,13 +131,14 @@ NO_CHECKSUMS: Final = Checksums()
 @value
 class Piece:
     """``size`` bytes of a manifest at ``start``: a whole blob, or a whole nested manifest.
-    Exactly one of ``blob`` and ``nested`` is set.
+    Exactly one of ``blob`` and ``nested`` is set. ``claim`` as in :class:`Bytes`.
     """
 
     start: int
     size: int
     blob: BlobId | None = None
     nested: int | None = None
+    claim: int = 0
 
 
 @value
@@ -145,7 +146,8 @@ class Bytes:
     """Where the bytes of a version or part are. At most one field is set; none for no bytes.
 
     ``data`` is set by reads that fetched inline bytes along with the row, and by writes that hand
-    in bytes small enough for the catalog.
+    in bytes small enough for the catalog. ``claim`` is for writers that have just put ``blob``: the
+    claim under which they did; 0 for what has been named before.
     """
 
     size: int
@@ -155,6 +157,7 @@ class Bytes:
     blob: BlobId | None = None
     manifest: int | None = None
     pieces: tuple[Piece, ...] = ()
+    claim: int = 0
 
 
 @value

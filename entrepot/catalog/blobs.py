@@ -18,12 +18,14 @@ _INLINE: Final = Sql(
 )
 _INLINE_DATA: Final = Sql("SELECT data FROM inline_blobs WHERE id = :id AND damaged = 0")
 _DAMAGE_INLINE: Final = Sql("UPDATE inline_blobs SET damaged = 1 WHERE id = :id")
-_FIND_PLACEMENT: Final = Sql("SELECT condemned FROM placements WHERE store = :store AND blob = :blob")
 _CLAIM: Final = Sql(
-    "INSERT INTO placements (store, blob, size, seen_at) VALUES (:store, :blob, :size, :now) "
-    "ON CONFLICT (store, blob) DO UPDATE SET seen_at = excluded.seen_at"
+    "INSERT INTO placements (store, blob, size, seen_at, claim) VALUES (:store, :blob, :size, :now, :now) "
+    "ON CONFLICT (store, blob) DO UPDATE SET seen_at = excluded.seen_at WHERE placements.condemned = 0 RETURNING claim"
 )
-_RENEW: Final = Sql("UPDATE placements SET seen_at = :now WHERE store = :store AND blob = :blob AND condemned = 0")
+_RENEW: Final = Sql(
+    "UPDATE placements SET seen_at = :now, claim = 0 "
+    "WHERE store = :store AND blob = :blob AND condemned = 0 AND claim IN (0, :claim)"
+)
 _CONDEMN: Final = Sql(
     "UPDATE placements SET condemned = 1 WHERE store = :store AND blob = :blob AND seen_at < :cutoff AND condemned = 0"
 )
@@ -57,17 +59,17 @@ def damage_inline(id: int) -> Transaction[None]:
     yield run(_DAMAGE_INLINE, id=id)
 
 
-def claim(store: str, blob: BlobId, size: int, now: int) -> Transaction[bool]:
+def claim(store: str, blob: BlobId, size: int, now: int) -> Transaction[int | None]:
     """Say that a blob is about to be put, before it is: from now on the collector lets it be.
 
-    False when the collector is removing it at this moment: ask again.
+    Returns what to name the blob with once it is put (``Bytes.claim``): the claim that made the
+    placement, or 0 when the blob has been named since. Whoever is slower than the collector finds
+    another claim there, under which perhaps nobody has put anything. None when the collector is
+    removing the blob at this moment: ask again.
     """
     yield lock(BLOB_SPACE, blob)
-    row: Row | None = yield one(_FIND_PLACEMENT, store=store, blob=blob)
-    if row is not None and row[0]:
-        return False
-    yield run(_CLAIM, store=store, blob=blob, size=size, now=now)
-    return True
+    row: Row | None = yield one(_CLAIM, store=store, blob=blob, size=size, now=now)
+    return None if row is None else row[0]
 
 
 def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
@@ -75,13 +77,15 @@ def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
 
     Inline data becomes a row, pieces a manifest. What is in the catalog already (the bytes of a
     copy) is renewed, so that the collector, which looked before, lets it be. Raises Superseded when
-    it was collected meanwhile, or a blob since its claim: the transfer outlasted the grace period.
+    it was collected meanwhile, or a blob since its claim (the transfer outlasted the grace period),
+    even if somebody has claimed it again.
     """
     if bytes_.data is not None:
         row: Row = yield one(_INLINE, digest=bytes_.hash, now=now, data=bytes_.data)
         return Bytes(bytes_.size, bytes_.hash, inline=row[0])
     if bytes_.blob is not None:
-        yield from _renew(store, bytes_.blob, now)
+        yield from _renew(store, bytes_.blob, bytes_.claim, now)
+        return Bytes(bytes_.size, bytes_.hash, blob=bytes_.blob)
     elif bytes_.inline is not None:
         if not (yield run(_RENEW_INLINE, id=bytes_.inline, digest=bytes_.hash, now=now)):
             raise Superseded(f"inline blob {bytes_.inline}")
@@ -94,15 +98,16 @@ def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
     return bytes_
 
 
-def _renew(store: str, blob: BlobId, now: int) -> Transaction[None]:
+def _renew(store: str, blob: BlobId, claim: int, now: int) -> Transaction[None]:
     yield lock(BLOB_SPACE, blob, shared=True)
-    if not (yield run(_RENEW, store=store, blob=blob, now=now)):
+    if not (yield run(_RENEW, store=store, blob=blob, claim=claim, now=now)):
         raise Superseded(f"blob {blob.hex()}")
 
 
 def _insert_manifest(store: str, size: int, pieces: Sequence[Piece], now: int) -> Transaction[int]:
-    for blob in sorted({piece.blob for piece in pieces if piece.blob is not None}):
-        yield from _renew(store, blob, now)
+    claims = {piece.blob: piece.claim for piece in pieces if piece.blob is not None}  # of a blob the last one
+    for blob, claim in sorted(claims.items()):
+        yield from _renew(store, blob, claim, now)
     row: Row = yield one(_MANIFEST, store=store, size=size, now=now)
     manifest: int = row[0]
     yield run_many(

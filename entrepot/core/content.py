@@ -195,19 +195,20 @@ class Content:
                     yield piece, wanted
                 at = piece.start + piece.size
 
-    async def claim(self, store: str, blob: BlobId, size: int) -> None:
-        """Protect a blob from the collector before it is put. Raises Busy."""
+    async def claim(self, store: str, blob: BlobId, size: int) -> int:
+        """Protect a blob from the collector before it is put; what to name it with. Raises Busy."""
         for _ in range(CLAIM_TRIES):
-            if await self._database.write(claim(store, blob, size, self._clock())):
-                return
+            claimed = await self._database.write(claim(store, blob, size, self._clock()))
+            if claimed is not None:
+                return claimed
             await asyncio.sleep(CLAIM_PAUSE)
         raise Busy(f"blob {blob.hex()} is being removed")
 
-    async def keep(self, store: str, data: Buffer, id: BlobId | None = None) -> BlobId:
-        """Claim and put one blob."""
-        name = id if id is not None else await self.in_thread(digest, data)
-        await self.claim(store, name, len(data))
-        return await receive(self.stores[store], data, name)
+    async def keep(self, store: str, data: Buffer, id: BlobId) -> int:
+        """Claim and put one blob; its claim."""
+        claimed = await self.claim(store, id, len(data))
+        await receive(self.stores[store], data, id)
+        return claimed
 
     async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run work that releases the interpreter lock beside the event loop."""
@@ -301,10 +302,10 @@ class _Taking:
                 name = await self._content.in_thread(self._hash, data)
             finally:
                 self._order.release()
-            await self._content.keep(self._store, data, name)
+            claimed = await self._content.keep(self._store, data, name)
         finally:
             self._content.busy.release()
-        return Piece(start, len(data), name)
+        return Piece(start, len(data), name, claim=claimed)
 
     def _hash(self, data: Buffer) -> BlobId:
         self._digest(data)
@@ -334,8 +335,8 @@ class _Taking:
             return Received(Bytes(0, name), digests)
         if self._intake.inline and self._size <= self._content.inline_limit:
             return Received(Bytes(self._size, name, data=bytes(data)), digests)
-        await self._content.keep(self._store, data, name)
-        return Received(Bytes(self._size, name, blob=name), digests)
+        claimed = await self._content.keep(self._store, data, name)
+        return Received(Bytes(self._size, name, blob=name, claim=claimed), digests)
 
     async def _several(self) -> Received:
         pieces = tuple([await task for task in self._tasks])

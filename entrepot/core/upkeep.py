@@ -4,7 +4,8 @@ There are no counters and no reverse index. The collector reads one snapshot, th
 writes what the snapshot showed unnamed and old. Why nobody loses what they name meanwhile:
 
 1. A writer claims a blob before it puts it, and renews its date in the very transaction that names
-   it; so does every copy, for blobs, inline blobs and manifests alike.
+   it; so does every copy, for blobs, inline blobs and manifests alike. Where the placement was made
+   anew by somebody else since, and not yet named, it is refused (see ``catalog.blobs.claim``).
 2. A removal holds the blob's lock and happens only if the date is still the one of the snapshot,
    and older than the grace period. Whoever named it in between changed the date.
 3. A blob goes in three steps, each durable: condemned in the catalog, removed from its store,

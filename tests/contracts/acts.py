@@ -8,7 +8,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from entrepot.catalog import buckets, objects
-from entrepot.catalog.blobs import claim
+from entrepot.catalog.blobs import claim, place
 from entrepot.catalog.database import Database, Sql, Transaction, one
 from entrepot.model import (
     ALWAYS,
@@ -105,9 +105,18 @@ class Acts:
     async def newest(self, bucket: Bucket, key: str) -> Version | None:
         return await self.database.read(objects.find_newest(bucket.id, key))
 
-    async def claimed(self, data: bytes) -> BlobId:
-        blob = digest(data)
-        assert await self.database.write(claim(STORE, blob, len(data), next(clock)))
+    async def claim(self, blob: BlobId, now: int) -> int:
+        """Claim a blob of a byte that nobody is removing."""
+        claimed = await self.database.write(claim(STORE, blob, 1, now))
+        assert claimed is not None
+        return claimed
+
+    async def placed(self, data: bytes) -> BlobId:
+        """A blob that somebody has claimed, put and named."""
+        blob, now = digest(data), next(clock)
+        claimed = await self.database.write(claim(STORE, blob, len(data), now))
+        assert claimed is not None
+        await self.database.write(place(STORE, Bytes(len(data), blob, blob=blob, claim=claimed), now))
         return blob
 
     async def number(self, text: str, **params: Any) -> int:

@@ -148,7 +148,7 @@ class ObjectsContract:
         with pytest.raises(Superseded):
             await acts.put(bucket, "k", b"large", bytes_=placed)
         assert await acts.newest(bucket, "k") is None
-        await acts.claimed(b"large")
+        await acts.placed(b"large")
         await acts.put(bucket, "k", b"large", bytes_=placed)
         version = await acts.live(bucket, "k")
         assert version is not None
@@ -156,7 +156,7 @@ class ObjectsContract:
 
     async def test_a_manifest_keeps_its_order(self, acts: Acts) -> None:
         bucket = await acts.bucket()
-        blobs = [await acts.claimed(b"%d" % i) for i in range(3)]
+        blobs = [await acts.placed(b"%d" % i) for i in range(3)]
         pieces = tuple(Piece(i * 10, 10, blob) for i, blob in enumerate([*blobs, blobs[0]]))
         await acts.put(bucket, "k", b"", bytes_=Bytes(40, digest(b"all"), pieces=pieces))
         version = await acts.live(bucket, "k")

@@ -128,7 +128,7 @@ async def swap(database: Database, bucket: Bucket) -> None:
 
 def claim_all(address: str, names: int) -> int:
     async def attempt(database: Database, i: int) -> bool:
-        return await database.write(claim(STORE, digest(b"%d" % i), 1, i))
+        return await database.write(claim(STORE, digest(b"%d" % i), 1, i)) is not None
 
     return sum(asyncio.run(_in_parallel(address, attempt, names)))
 

@@ -56,14 +56,14 @@ class UploadActs(Acts):
 
     async def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
         """A part of one blob, which is claimed first."""
-        blob = await self.claimed(data)
+        blob = await self.placed(data)
         return await self.database.write(
             uploads.put_part(upload.upload_id, part(number, data, blob=blob), STORE, next(clock))
         )
 
     async def put_long_part(self, upload: Upload, number: int, *blobs: bytes) -> Part:
         """A part of several blobs."""
-        ids = [await self.claimed(data) for data in blobs]
+        ids = [await self.placed(data) for data in blobs]
         starts = itertools.accumulate(map(len, blobs), initial=0)
         pieces = tuple(Piece(start, len(data), id) for start, data, id in zip(starts, blobs, ids, strict=False))
         new = part(number, b"".join(blobs), pieces=pieces)
@@ -142,7 +142,7 @@ class UploadsContract:
     async def test_a_part_tells_what_it_was_put_with(self, uploading: UploadActs) -> None:
         bucket = await uploading.bucket()
         upload = await uploading.open_upload(bucket, "k")
-        blob = await uploading.claimed(b"data")
+        blob = await uploading.placed(b"data")
         checksums = Checksums({"sha1": b"\x00" * 20})
         new = Part(7, "etag", 0, Bytes(4, blob, blob=blob), checksums)
         put = await uploading.database.write(uploads.put_part(upload.upload_id, new, STORE, 77))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 
 from entrepot.blobs.store import digest
 from entrepot.catalog.blobs import claim, condemn, place
 from entrepot.core.content import Intake
-from entrepot.core.objects import stream
+from entrepot.core.objects import Put, stream
 from entrepot.core.upkeep import Collected
 from entrepot.errors import Busy, Superseded, UploadMissing
-from entrepot.model import Bytes
+from entrepot.model import Buffer, Bytes, Meta
 from tests.upkeep.house import BLOB, DAY, ROOT, House, data
 
 LARGE = 3 * BLOB + 17
@@ -95,6 +98,26 @@ async def test_a_reader_finishes_within_the_grace_period(house: House) -> None:
     assert b"".join(got) == content
 
 
+async def test_a_transfer_that_outlasts_the_grace_period_is_told(house: House) -> None:
+    """Its blob was collected meanwhile, and claimed again by a writer that died before it put anything."""
+    content = data(2 * BLOB)
+
+    async def slow() -> AsyncIterator[Buffer]:
+        yield content[: BLOB + 1]
+        while not await house.kept():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        house.clock.pass_(2 * DAY)
+        assert (await house.upkeep.collect(DAY)).blobs == 1
+        await house.content.claim("main", digest(content[:BLOB]), BLOB)
+        yield content[BLOB + 1 :]
+
+    with pytest.raises(Superseded):
+        await house.objects.put(ROOT, "bucket", "key", slow(), Put(Meta(), Intake()))
+    assert await house.check() == []
+    await house.put("key", content)
+    assert await house.get("key") == content
+
+
 async def test_a_crashed_collection_is_finished(house: House) -> None:
     contents = [data(BLOB) for _ in range(3)]
     for number, content in enumerate(contents):
@@ -102,7 +125,7 @@ async def test_a_crashed_collection_is_finished(house: House) -> None:
         await house.delete(str(number))
         await house.database.write(condemn("main", digest(content), house.clock() + 1))
     await house.store.remove([digest(contents[0])])
-    assert not await house.database.write(claim("main", digest(contents[0]), BLOB, house.clock()))
+    assert await house.database.write(claim("main", digest(contents[0]), BLOB, house.clock())) is None
     assert await house.upkeep.collect(DAY) == Collected(blobs=3)
     await house.put("again", contents[0])
     assert await house.get("again") == contents[0]

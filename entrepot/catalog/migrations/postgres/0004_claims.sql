@@ -1,0 +1,2 @@
+-- The claim that made the placement, until somebody who put the blob under it has named it; then 0.
+ALTER TABLE placements ADD COLUMN claim BIGINT NOT NULL DEFAULT 0;
