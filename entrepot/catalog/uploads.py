@@ -20,7 +20,9 @@ from entrepot.errors import BucketMissing, UploadMissing
 from entrepot.model import ALWAYS, BlobId, Bytes, Meta, Part, Precondition, Upload, Version
 
 UPLOAD_SPACE: Final = 5
-"""Lock space: uploads. Putting parts shares one, ending it is done alone."""
+"""Lock space: uploads. Putting parts shares one, ending it is done alone. Whoever adds rows shares the
+bucket's lock too, and before, as dropping the bucket ends its uploads.
+"""
 
 _COLUMNS: Final = (
     "id, upload_id, bucket, key, owner, created_at, media_type, headers, metadata, algorithm, composite, "
@@ -82,11 +84,12 @@ def get_upload(upload_id: str) -> Transaction[Upload]:
     return _upload_from(row)
 
 
-def put_part(upload_id: str, part: Part, store: str, now: int) -> Transaction[Part]:
+def put_part(upload_id: str, bucket_name: str, part: Part, store: str, now: int) -> Transaction[Part]:
     """Record a part whose blobs are in place; one of the same number is replaced.
 
     Raises UploadMissing when the upload has ended meanwhile, Superseded (see ``blobs.place``).
     """
+    yield lock(BUCKET_SPACE, bucket_name.encode(), shared=True)
     yield lock(UPLOAD_SPACE, upload_id.encode(), shared=True)
     upload = yield from get_upload(upload_id)
     if upload.completed:
@@ -131,6 +134,7 @@ def complete_upload(
     Raises UploadMissing, what ``compose`` raises, and what ``insert_version`` raises; the upload
     is open then as before.
     """
+    yield lock(BUCKET_SPACE, bucket_name.encode(), shared=True)
     yield lock(UPLOAD_SPACE, upload_id.encode())
     upload = yield from get_upload(upload_id)
     if upload.version_id is not None:

@@ -148,7 +148,7 @@ class Uploads:
             number, received.digests["md5"].hex(), 0, received.place,
             Checksums({name: received.digests[name] for name in kept}),
         )  # fmt: skip
-        return await self.database.write(rows.put_part(place.upload_id, part, bucket.store, self.clock()))
+        return await self.database.write(rows.put_part(place.upload_id, place.bucket, part, bucket.store, self.clock()))
 
     async def copy_part(
         self,

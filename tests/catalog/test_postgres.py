@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,10 +11,14 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from entrepot.catalog.buckets import delete_bucket
 from entrepot.catalog.database import Sql, Transaction, lock, one, run
 from entrepot.catalog.postgres import Limits, PostgreSQL, _lock_text, translate
+from entrepot.catalog.uploads import abort_upload, create_upload, put_part
 from entrepot.errors import Busy, ConfigInvalid, Corrupt, EntrepotError, StoreFull, Superseded, Unavailable
-from tests.catalog.engines import Server
+from entrepot.model import Bytes, Checksums, Meta, Part, Upload
+from tests.catalog.engines import Server, write_once
+from tests.contracts.acts import Acts, digest
 from tests.contracts.database import count, create, get, increment, put
 
 if TYPE_CHECKING:
@@ -150,6 +155,39 @@ async def test_a_circle_of_waiters_is_broken(database: Database, engine: Engine)
     await patient.close()
     assert [result for result in results if result == 1] == [1]
     assert [type(result) for result in results if result != 1] == [Busy]
+
+
+WAITERS = Sql("SELECT count(*), pg_sleep(0.01) FROM pg_locks WHERE NOT granted")
+ORPHANS = "SELECT count(*) FROM parts WHERE upload NOT IN (SELECT id FROM uploads)"
+
+
+@pytest.mark.parametrize("end", ["delete_bucket", "abort_upload"])
+async def test_a_part_does_not_outlive_its_upload(database: Database, engine: Engine, end: str) -> None:
+    """Its row is written at the very moment when another process ends the upload, or drops the bucket."""
+    bucket = await Acts(database).bucket()
+    new = Upload(0, f"upload-of-{bucket.name}", bucket.id, "key", "owner", 1, Meta())
+    upload = await database.write(create_upload(new, bucket.name))
+    other = delete_bucket(bucket.name) if end == "delete_bucket" else abort_upload(upload.upload_id, 2)
+
+    def putting() -> Transaction[None]:
+        operation = put_part(upload.upload_id, bucket.name, part, "main", 2)
+        result = None
+        with suppress(StopIteration):
+            while True:
+                statement = operation.send(result)
+                if statement.sql.text.startswith("INSERT INTO parts"):
+                    elsewhere.start()
+                    waiters = (0,)
+                    while elsewhere.is_alive() and not waiters[0]:
+                        waiters = yield one(WAITERS)
+                result = yield statement
+
+    part = Part(1, "etag", 0, Bytes(1, digest(b"1"), data=b"1"), Checksums())
+    elsewhere = threading.Thread(target=lambda: asyncio.run(write_once(engine.address, other)))
+    await database.write(putting())
+    await asyncio.to_thread(elsewhere.join)
+    assert await Acts(database).number("SELECT count(*) FROM uploads") == 0
+    assert await Acts(database).number(ORPHANS) == 0
 
 
 async def test_a_slow_read_is_ended_and_the_next_is_served(database: Database) -> None:

@@ -48,26 +48,32 @@ def part(number: int, data: bytes, **places: Any) -> Part:
 
 
 class UploadActs(Acts):
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._buckets: dict[str, str] = {}
+
     async def open_upload(self, bucket: Bucket, key: str, upload_id: str = "", **fields: Any) -> Upload:
         upload_id = upload_id or f"upload{next(names)}"
         fields.setdefault("meta", Meta("text/plain"))
+        self._buckets[upload_id] = bucket.name
         new = Upload(0, upload_id, bucket.id, key, "owner", next(clock), **fields)
         return await self.database.write(uploads.create_upload(new, bucket.name))
 
     async def put_part(self, upload: Upload, number: int, data: bytes) -> Part:
         """A part of one blob, which is claimed first."""
         blob = await self.placed(data)
-        return await self.database.write(
-            uploads.put_part(upload.upload_id, part(number, data, blob=blob), STORE, next(clock))
-        )
+        return await self._put(upload, part(number, data, blob=blob))
+
+    async def _put(self, upload: Upload, new: Part) -> Part:
+        name = self._buckets[upload.upload_id]
+        return await self.database.write(uploads.put_part(upload.upload_id, name, new, STORE, next(clock)))
 
     async def put_long_part(self, upload: Upload, number: int, *blobs: bytes) -> Part:
         """A part of several blobs."""
         ids = [await self.placed(data) for data in blobs]
         starts = itertools.accumulate(map(len, blobs), initial=0)
         pieces = tuple(Piece(start, len(data), id) for start, data, id in zip(starts, blobs, ids, strict=False))
-        new = part(number, b"".join(blobs), pieces=pieces)
-        return await self.database.write(uploads.put_part(upload.upload_id, new, STORE, next(clock)))
+        return await self._put(upload, part(number, b"".join(blobs), pieces=pieces))
 
     async def complete(self, bucket: Bucket, upload: Upload, **when: Any) -> uploads.Outcome:
         return await self.database.write(
@@ -145,7 +151,7 @@ class UploadsContract:
         blob = await uploading.placed(b"data")
         checksums = Checksums({"sha1": b"\x00" * 20})
         new = Part(7, "etag", 0, Bytes(4, blob, blob=blob), checksums)
-        put = await uploading.database.write(uploads.put_part(upload.upload_id, new, STORE, 77))
+        put = await uploading.database.write(uploads.put_part(upload.upload_id, bucket.name, new, STORE, 77))
         assert put == Part(7, "etag", 77, Bytes(4, blob, blob=blob), checksums)
         assert await uploading.database.read(uploads.list_parts(upload.id)) == [put]
 
@@ -155,7 +161,7 @@ class UploadsContract:
         lost = digest(b"never claimed")
         for new in (part(1, b"x", blob=lost), part(1, b"x", pieces=(Piece(0, 1, lost),))):
             with pytest.raises(Superseded):
-                await uploading.database.write(uploads.put_part(upload.upload_id, new, STORE, next(clock)))
+                await uploading.database.write(uploads.put_part(upload.upload_id, bucket.name, new, STORE, next(clock)))
         assert await uploading.database.read(uploads.list_parts(upload.id)) == []
 
     async def test_a_replaced_part_lets_go_of_its_manifest(self, uploading: UploadActs) -> None:
