@@ -30,16 +30,11 @@ class DiskStore:
     arguments; the blob is whole or absent then.
     """
 
-    def __init__(
-        self, root: Path, name: str, files: Files = PLAIN, *, max_blob: int = MAX_BLOB, uncached: int = MAX_BLOB + 1
-    ) -> None:
-        """Open or make the store; blocks for a moment. Raises Unavailable.
-
-        Blobs of ``uncached`` bytes and more leave the system's cache once they are written.
-        """
+    def __init__(self, root: Path, name: str, files: Files = PLAIN, *, max_blob: int = MAX_BLOB) -> None:
+        """Open or make the store; blocks for a moment. Raises Unavailable."""
         self.name = name
         try:
-            self._shelves = Shelves(root, name, files, uncached)
+            self._shelves = Shelves(root, name, files)
         except OSError as error:
             raise self._failure(error) from error
         self._capabilities = Capabilities(max_blob=max_blob, path=root.absolute())

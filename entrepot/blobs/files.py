@@ -66,10 +66,6 @@ class Files:
         """At most ``size`` bytes; fewer when the file ends or the system feels like it."""
         return os.pread(fd, size, offset)
 
-    def drop_cache(self, fd: int) -> None:
-        """Let the system forget the bytes of the file that are on disk."""
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-
     def close(self, fd: int) -> None:
         os.close(fd)
 

@@ -52,17 +52,14 @@ class Whole(NamedTuple):
 class Shelves:
     """Blobs as files. Every method may be called from any thread, and raises OSError."""
 
-    def __init__(self, root: Path, name: str, files: Files, uncached: int) -> None:
-        """Make what is not there and sweep what crashed writers left. Blobs of ``uncached`` bytes
-        and more do not stay in the system's cache when they have been written.
-        """
+    def __init__(self, root: Path, name: str, files: Files) -> None:
+        """Make what is not there and sweep what crashed writers left."""
         root = root.absolute()
         self._name = name
         self._root = str(root)
         self._incoming = str(root / "tmp")
         self._quarantine = str(root / "quarantine")
         self._files = files
-        self._uncached = uncached
         self._settled: set[str] = set()  # directories whose own entry this process made durable
         self._suspect: set[BlobId] = set()  # named, but making the name durable failed
         self._prepare(root)
@@ -182,8 +179,6 @@ class Shelves:
                 while rest:
                     rest = rest[files.write(fd, rest) :]
                 files.fdatasync(fd)
-                if len(data) >= self._uncached:
-                    files.drop_cache(fd)
             finally:
                 files.close(fd)
             files.rename(incoming, path)

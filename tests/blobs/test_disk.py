@@ -303,16 +303,6 @@ async def test_a_sound_file_that_came_meanwhile_is_not_set_aside(store: DiskStor
     assert calls.index(f"fsync_dir {shelf}") < next(i for i, call in enumerate(calls) if call.startswith("unlink"))
 
 
-async def test_large_blobs_may_leave_the_cache_once_they_are_durable(root: Path, files: Watched) -> None:
-    store = DiskStore(root, "disk", files, uncached=1000)
-    await receive(store, sample(999))
-    assert "drop_cache tmp/*" not in files.taken()
-    await receive(store, sample(1000))
-    calls = files.taken()
-    assert calls.index("fdatasync tmp/*") < calls.index("drop_cache tmp/*")
-    store.close()
-
-
 async def test_a_put_cancelled_while_the_disk_is_busy(store: DiskStore, root: Path, files: Watched) -> None:
     """It ends when its thread does: until then the bytes are in use."""
     data = sample(5000)

@@ -81,10 +81,6 @@ class Watched(Files):
         self._note("touch", self._paths[fd])
         super().touch(fd)
 
-    def drop_cache(self, fd: int) -> None:
-        self._note("drop_cache", self._paths[fd])
-        super().drop_cache(fd)
-
     def open(self, path: str) -> int:
         fd = super().open(path)
         self._paths[fd] = path
