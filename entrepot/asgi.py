@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any
 
 from entrepot.errors import BodyIncomplete, BodyStalled
 from entrepot.wire.http import Buffer, Handler, Headers, Request, Response
+from entrepot.wire.incoming import Incoming
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,25 +25,16 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Lifetime = Callable[[], contextlib.AbstractAsyncContextManager[Handler]]
 
-DRAIN_BYTES: Final = 16 * 1024 * 1024
-"""Most of a refused body that is read and thrown away. The connection is closed over a longer one, and a
-client that is still sending then may lose the answer with it."""
 
+class Relayed(Incoming):
+    """A body as an ASGI server hands it on. One of which nothing comes for ``stall`` seconds is given up."""
 
-class Incoming:
-    """The body of one request, and how much of it has come."""
-
-    __slots__ = ("_receive", "_stall", "broken", "ended", "received")
+    __slots__ = ("_receive", "_stall")
 
     def __init__(self, receive: Receive, stall: float) -> None:
+        super().__init__()
         self._receive = receive
         self._stall = stall
-        self.received = 0
-        self.ended = False
-        self.broken = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
 
     async def __anext__(self) -> bytes:
         while not self.ended:
@@ -61,30 +53,6 @@ class Incoming:
                 self.received += len(data)
                 return data
         raise StopAsyncIteration
-
-    def pending(self, headers: Headers) -> bool:
-        """Whether there is a body of which the end has not come. Then the connection cannot go on: who
-        got an answer instead of "100 Continue" may send the body or leave it out (RFC 9110 §10.1.1), and
-        the next request would be taken for it.
-        """
-        announced = headers.raw_get(b"content-length") or headers.raw_get(b"transfer-encoding")
-        return not self.ended and announced is not None and announced != b"0"
-
-    async def drain(self, headers: Headers) -> None:
-        """Read what is left of a body that nobody wants, so that a client that sends all of it before it
-        looks for an answer finds one, and its next request where it belongs. A client that waits for
-        "100 Continue" has sent nothing yet: it is not asked to.
-        """
-        if self.broken or not self.pending(headers):
-            return
-        length = headers.raw_get(b"content-length")
-        most = self.received + DRAIN_BYTES
-        if ((length or b"").isdigit() and int(length or 0) > most) or headers.raw_get(b"expect") is not None:
-            return
-        with contextlib.suppress(BodyIncomplete, BodyStalled):
-            async for _ in self:
-                if self.received > most:
-                    return
 
     async def gone(self) -> None:
         """Return when the client has gone away."""
@@ -148,7 +116,7 @@ class Application:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._handler or await self.open()
         headers = Headers(scope["headers"])
-        incoming = Incoming(receive, self._stall_seconds)
+        incoming = Relayed(receive, self._stall_seconds)
         client = scope.get("client")
         path = raw_path(scope)
         request = Request(
@@ -175,6 +143,8 @@ def bounded(handler: Handler, header_bytes: int) -> Handler:
     """
 
     async def check(request: Request) -> Response:
+        if request.refusal is not None:
+            return request.refusal
         headers = request.headers
         raw = headers.raw
         if len(request.raw_path) + len(request.raw_query) + sum([len(n) + len(v) + 4 for n, v in raw]) > header_bytes:
@@ -210,7 +180,7 @@ def mount_of(scope: Scope, path: bytes) -> bytes:
     return mount if mount and path.startswith(mount) else b""
 
 
-async def _stream(body: AsyncIterator[Buffer], incoming: Incoming, send: Send) -> None:
+async def _stream(body: AsyncIterator[Buffer], incoming: Relayed, send: Send) -> None:
     """Send slices until they end or the client has gone.
 
     An error of the body escapes, and with it the connection breaks: the length that was announced

@@ -1,9 +1,9 @@
 """Running the application: worker processes, their supervisor, signals, TLS.
 
-Each worker is a process with an event loop of its own, in which uvicorn reads and writes HTTP/1.1;
-the kernel spreads connections over their sockets. The first SIGTERM or SIGINT stops listening and
-lets requests in flight finish, for as long as ``stop_seconds``; a second one ends everything at
-once. Workers end with their parent, however it ends; a worker that crashes is replaced.
+Each worker is a process with an event loop of its own that reads and writes HTTP/1.1; the kernel
+spreads connections over their sockets. The first SIGTERM or SIGINT stops listening and lets requests
+in flight finish, for as long as ``stop_seconds``; a second one ends everything at once. Workers end
+with their parent, however it ends; a worker that crashes is replaced.
 """
 
 from __future__ import annotations
@@ -15,28 +15,20 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
-import uvicorn
 import uvloop
 
 from entrepot.config import Config
-from entrepot.connections import Connection, close_late
 
-BACKLOG: Final = 2048
-"""Connections that the kernel holds for a worker that is busy."""
-
-IDLE_SECONDS: Final = 75
-"""How long a connection is kept for its next request."""
-
-HEAD_SECONDS: Final = 30
-"""Most that a client may take for the head of a request."""
-
-CRASH_SECONDS: Final = 3
-"""A worker that ends sooner than this would end again: the server gives up."""
+PAUSE_SECONDS: Final = 0.2
+"""How long the supervisor waits before it replaces a worker, so that it does nothing else if all of them crash."""
 
 MAP_BYTES: Final = 128 * 1024
 """Buffers from this size on are given back to the system at once. Left alone, glibc raises the bound as
@@ -45,24 +37,32 @@ large ones are freed, and hundreds of bodies growing side by side tear its heap 
 _PR_SET_PDEATHSIG: Final = 1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
-_SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+_READY: Final = signal.SIGRTMIN
+"""What a worker sends when it takes connections; signals from here on are queued, so none is lost."""
+
+_SIGNALS: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, _READY)
 
 
-def serve(config: Config) -> int:
-    """Listen and answer until a signal says to stop; the exit code."""
+def serve(config: Config, ready: Callable[[], None]) -> int:
+    """Listen and answer until a signal says to stop; the exit code. ``ready`` is called once, when every
+    worker takes connections.
+    """
     _clear_metrics(share_metrics(config))
-    return Supervisor(config).run()
+    return Supervisor(config, ready).run()
 
 
 class Supervisor:
     """Starts the workers, replaces those that crash, and ends them.
 
-    Its signals stay blocked and are waited for, so nothing runs in the middle of anything else.
+    Its signals stay blocked and are waited for, so nothing runs in the middle of anything else. A
+    worker that ends before it was ready would end again: then the server gives up.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, ready: Callable[[], None]) -> None:
         self._config = config
-        self._workers: dict[int, float] = {}
+        self._ready: Callable[[], None] | None = ready
+        self._workers: dict[int, bool] = {}
+        """Whether a worker takes connections, by process id."""
         self._deadline: float | None = None
         self._failed = False
 
@@ -76,6 +76,8 @@ class Supervisor:
             number = signal.sigtimedwait(_SIGNALS, left)
             if number is None and self._deadline is not None:
                 self._send(signal.SIGKILL)
+            elif number is not None and number.si_signo == _READY:
+                self._welcome(number.si_pid)
             elif number is not None and number.si_signo != signal.SIGCHLD:
                 self._stop()
             self._reap()
@@ -87,7 +89,14 @@ class Supervisor:
         if pid == 0:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             _work(self._config, parent)
-        self._workers[pid] = time.monotonic()
+        self._workers[pid] = False
+
+    def _welcome(self, pid: int) -> None:
+        if pid in self._workers:
+            self._workers[pid] = True
+        if self._ready is not None and all(self._workers.values()):
+            self._ready()
+            self._ready = None
 
     def _stop(self) -> None:
         """The first time gently, the second time at once."""
@@ -107,15 +116,16 @@ class Supervisor:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            started = self._workers.pop(pid, None)
-            if started is None or self._deadline is not None:
+            was_ready = self._workers.pop(pid, None)
+            if was_ready is None or self._deadline is not None:
                 continue
-            if time.monotonic() - started < CRASH_SECONDS:
+            if was_ready:
+                time.sleep(PAUSE_SECONDS)
+                self._start()
+            else:
                 sys.stderr.write(f"a worker ended as soon as it began (status {status}): stopping\n")
                 self._failed = True
                 self._stop()
-            else:
-                self._start()
 
 
 def _work(config: Config, parent: int) -> NoReturn:
@@ -127,41 +137,43 @@ def _work(config: Config, parent: int) -> NoReturn:
     code = 1
     try:
         if os.getppid() == parent:
-            code = _answer(config)
+            gc.freeze()
+            uvloop.run(_answer(config, parent))
+        code = 0
+    except Exception:  # noqa: BLE001 - the last border of a process: it is told, and the exit code says it too
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)
 
 
-def _answer(config: Config) -> int:
+async def _answer(config: Config, parent: int) -> None:
     from entrepot.app import application  # noqa: PLC0415 - metrics read the environment when imported
-    from entrepot.observe import configure_log  # noqa: PLC0415 - it does the same
+    from entrepot.http1.connection import Service  # noqa: PLC0415 - the supervisor needs none of it
+    from entrepot.http1.server import Server  # noqa: PLC0415 - same
+    from entrepot.observe import configure_log  # noqa: PLC0415 - as the application
 
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     configure_log(config)
-    tls: dict[str, Any] = {}
-    if config.tls_certificate is not None and config.tls_key is not None:
-        tls = {"ssl_certfile": config.tls_certificate, "ssl_keyfile": config.tls_key}
-    protocol = Connection.bound(config.limits.header_bytes, config.limits.connections)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application(config), loop="none", http=protocol, ws="none",
-            lifespan="on", interface="asgi3", log_config=None, log_level="critical", access_log=False,
-            server_header=False, proxy_headers=False, backlog=BACKLOG, timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=config.stop_seconds, **tls,
-        )
-    )  # fmt: skip
-    gc.freeze()
-    uvloop.run(_run(server, listen(config), config.limits.stall_seconds))
-    return 0 if server.started else 1
-
-
-async def _run(server: uvicorn.Server, listener: socket.socket, stall_seconds: float) -> None:
-    late = close_late(server.server_state.connections, min(HEAD_SECONDS, stall_seconds), stall_seconds)
-    sweeper = asyncio.create_task(late)
+    served, limits = application(config), config.limits
     try:
-        await server.serve([listener])
+        service = Service(await served.open(), header_bytes=limits.header_bytes, most=limits.connections)
+        server = Server(service, stall_seconds=limits.stall_seconds, stop_seconds=config.stop_seconds)
+        await server.run(listen(config), tls_context(config), stop, lambda: os.kill(parent, _READY))
     finally:
-        sweeper.cancel()
+        await served.close()
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """What TLS needs, or None when it is not set up. Raises OSError (SSLError) for files that are not fit."""
+    if config.tls_certificate is None or config.tls_key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(config.tls_certificate, config.tls_key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def listen(config: Config) -> socket.socket:

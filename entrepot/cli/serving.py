@@ -42,10 +42,9 @@ def serve(
     chosen = replace(chosen, listen=check_port(chosen))
     access, secret, made = asyncio.run(_prepare(chosen))
     # Flushed, as the workers would print again what is left in a buffer.
-    print(greeting(chosen), flush=True)  # noqa: T201 - the one thing that has to stand as it is, to be pasted
-    if made:
-        print(introduction(chosen, access, secret), flush=True)  # noqa: T201 - same
-    code = run(chosen)
+    if made:  # before anything else can go wrong: it is never shown again
+        print(introduction(chosen, access, secret), flush=True)  # noqa: T201 - it has to stand as it is, to be pasted
+    code = run(chosen, lambda: print(greeting(chosen), flush=True))  # noqa: T201 - same
     if code:
         raise SystemExit(code)
 

@@ -75,6 +75,7 @@ class Request:
         "note",
         "raw_path",
         "raw_query",
+        "refusal",
         "scheme",
     )
 
@@ -99,6 +100,8 @@ class Request:
         self.client = client
         self.mount = mount
         self.id = ""
+        self.refusal: Response | None = None
+        """What the server below has against the request; then there is nothing else to answer."""
         self.note: dict[str, object] = {}
         """What the access log tells about this request: operation, bucket, key, principal."""
         self._names: dict[str, bytes] | None = None

@@ -198,7 +198,7 @@ def test_help_does_not_load_the_server(shell: Shell, words: list[str]) -> None:
     """What makes a start slow is not what a person waits for who asks how to write a command."""
     code = (
         "import sys; from entrepot.cli.program import run; code = run(sys.argv[1:]); "
-        "heavy = {'granian', 'uvicorn', 'apsw', 'awscrt', 'lxml', 'asyncpg', 'entrepot.core'} & set(sys.modules); "
+        "heavy = {'httptools', 'uvloop', 'apsw', 'awscrt', 'lxml', 'asyncpg', 'entrepot.core'} & set(sys.modules); "
         "sys.exit(code or bool(heavy))"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], check=False, capture_output=True, env=shell.environment)

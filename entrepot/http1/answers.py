@@ -1,0 +1,169 @@
+"""Answers as they are written: head, framing, and streams at the pace of who reads them.
+
+RFC 9112: a body is framed by its length, by chunks (HTTP/1.1), or by the end of the connection (HTTP/1.0).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from entrepot.wire.http import Buffer, Response
+
+BODILESS: Final = frozenset({204, 304})
+"""Statuses that never have a body (RFC 9110 §6.4.1); neither has an answer to HEAD."""
+
+_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_CLOSE: Final = (b"connection", b"close")
+
+
+class Outlet(Protocol):
+    """Where an answer is written to. ``lost`` tells that nobody takes it any more."""
+
+    lost: bool
+
+    def write(self, data: Buffer) -> None: ...
+
+    async def writable(self) -> None:
+        """Return when what was written before does not wait in memory, or is lost."""
+
+
+class Broken(Exception):
+    """An answer that cannot be brought to its end as its head announced it."""
+
+
+class StreamFailed(Exception):
+    """A stream raised its own error, which is the cause of this one."""
+
+
+class Answer:
+    """How one request is to be answered: the connection may be kept (``keep``), the answer has no body
+    (``bodiless``, for HEAD), the client understands chunks (``chunks``).
+    """
+
+    __slots__ = ("bodiless", "chunks", "keep")
+
+    def __init__(self, *, keep: bool, bodiless: bool = False, chunks: bool = True) -> None:
+        self.keep = keep
+        self.bodiless = bodiless
+        self.chunks = chunks
+
+    async def write(self, response: Response, outlet: Outlet) -> None:
+        """Write a response. A body that is a stream is closed, come what may.
+
+        Raises Broken and StreamFailed: the client has been told of more than it got then.
+        """
+        if _CLOSE in response.headers:
+            self.keep = False
+        body = response.body
+        if isinstance(body, bytes | bytearray | memoryview):
+            outlet.write(self._small(response, body))
+        else:
+            try:
+                await self._stream(response, body, outlet)
+            except Broken:
+                raise
+            except Exception as error:
+                raise StreamFailed(str(error)) from error
+            finally:
+                close = getattr(body, "aclose", None)
+                if close is not None:
+                    await close()
+
+    def _small(self, response: Response, body: Buffer) -> bytes:
+        length = length_of(response.headers)
+        if self.bodiless or response.status in BODILESS:
+            return self._head(response, [])
+        if length is None:
+            return self._head(response, [(b"content-length", b"%d" % len(body))]) + body
+        if length != len(body):
+            raise Broken(f"{len(body)} bytes where {length} were announced")
+        return self._head(response, []) + body
+
+    async def _stream(self, response: Response, body: AsyncIterator[Buffer], outlet: Outlet) -> None:
+        left = length_of(response.headers)
+        if self.bodiless or response.status in BODILESS:
+            outlet.write(self._head(response, []))
+        elif left is not None:
+            outlet.write(self._head(response, []))
+            await _write_length(left, body, outlet)
+        elif self.chunks:
+            outlet.write(self._head(response, [(b"transfer-encoding", b"chunked")]))
+            await _write_chunks(body, outlet)
+        else:
+            self.keep = False
+            outlet.write(self._head(response, []))
+            await _write_all(body, outlet)
+
+    def _head(self, response: Response, framing: Sequence[tuple[bytes, bytes]]) -> bytes:
+        fields = [*response.headers, *framing]
+        if not self.keep and _CLOSE not in fields:
+            fields.append(_CLOSE)
+        line = _LINES.get(response.status) or b"HTTP/1.1 %d \r\n" % response.status
+        head = b"".join([line, _date(), *[b"%b: %b\r\n" % field for field in fields], b"\r\n"])
+        if head.count(b"\n") != len(fields) + 3:
+            raise Broken("a field of the answer holds a line of its own")
+        return head
+
+
+def length_of(fields: Sequence[tuple[bytes, bytes]]) -> int | None:
+    """The announced length of a body."""
+    for name, value in fields:
+        if name == b"content-length":
+            return int(value)
+    return None
+
+
+async def _write_length(left: int, body: AsyncIterator[Buffer], outlet: Outlet) -> None:
+    async for data in body:
+        left -= len(data)
+        if left < 0:
+            raise Broken("a stream goes on behind its announced end")
+        outlet.write(data)
+        await outlet.writable()
+        if outlet.lost:
+            return
+    if left:
+        raise Broken(f"a stream ends {left} bytes too early")
+
+
+async def _write_chunks(body: AsyncIterator[Buffer], outlet: Outlet) -> None:
+    async for data in body:
+        if data:  # an empty chunk is the last one
+            outlet.write(b"".join((b"%x\r\n" % len(data), data, b"\r\n")))
+            await outlet.writable()
+        if outlet.lost:
+            return
+    outlet.write(b"0\r\n\r\n")
+
+
+async def _write_all(body: AsyncIterator[Buffer], outlet: Outlet) -> None:
+    async for data in body:
+        outlet.write(data)
+        await outlet.writable()
+        if outlet.lost:
+            return
+
+
+class _Clock:
+    """The field Date, made once a second (RFC 9110 §6.6.1)."""
+
+    __slots__ = ("field", "second")
+
+    def __init__(self) -> None:
+        self.second = 0
+        self.field = b""
+
+
+_CLOCK: Final = _Clock()
+
+
+def _date() -> bytes:
+    second = int(time.time())
+    if second != _CLOCK.second:
+        _CLOCK.second = second
+        _CLOCK.field = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+    return _CLOCK.field

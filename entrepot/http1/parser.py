@@ -1,0 +1,82 @@
+"""Heads as llhttp reads them, and what is refused of what it lets pass."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import httptools
+
+
+class Refused(ValueError):
+    """A head that is not served: the status and the line that tell the client why."""
+
+    def __init__(self, status: int, text: bytes) -> None:
+        super().__init__(text.decode())
+        self.status = status
+        self.text = text
+
+
+class Reader(Protocol):
+    """Whom the parser tells of what it finds; more methods of httptools' are found by their names."""
+
+    def head_without_offer(self) -> bytes:
+        """The head that was parsed last, as it would be without the field Upgrade."""
+
+
+class Parser(httptools.HttpRequestParser):
+    """A parser that goes on behind the offer of another protocol, where the library stops and leaves out the
+    body. An offer may be passed over (RFC 9110 §7.8): the request is parsed again without it.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self._reader = reader
+        # What comes behind a request that asked to close is the connection's to pass over, not an error.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # all that a transport gives
+        """Raises Refused."""
+        while True:
+            try:
+                super().feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                data = self._reader.head_without_offer() + data[offer.args[0] :]
+            except httptools.HttpParserCallbackError as error:
+                if isinstance(error.__context__, Refused):
+                    raise error.__context__ from None
+                raise
+            except httptools.HttpParserError as error:
+                raise Refused(400, b"this is not HTTP/1.1\n") from error
+
+
+def check_version(version: str, fields: list[tuple[bytes, bytes]]) -> None:
+    """Raises Refused for what is not HTTP/1.1, nor HTTP/1.0 without a transfer coding: that has none
+    (RFC 9112 §6.1), so what stands between may frame it otherwise.
+    """
+    if version != "1.1" and (version != "1.0" or any(name == b"transfer-encoding" for name, _ in fields)):
+        raise Refused(400, b"HTTP/%b is not understood here\n" % version.encode())
+
+
+def split_target(target: bytes, fields: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    """Raw path and query of a request's target, in origin-form or absolute-form (RFC 9112 §3.2).
+
+    Raises Refused for other forms, for bytes that are not ASCII, and for a target of another host
+    than the field says.
+    """
+    if not target.isascii():
+        raise Refused(400, b"the target of a request is made of ASCII characters\n")
+    if target[:1] != b"/":
+        target = _origin_form(target, fields)
+    path, _, query = target.partition(b"?")
+    return path, query
+
+
+def _origin_form(target: bytes, fields: list[tuple[bytes, bytes]]) -> bytes:
+    scheme, _, rest = target.partition(b"://")
+    host, _, path = rest.partition(b"/")
+    if scheme.lower() not in (b"http", b"https") or not host or b"?" in host:
+        raise Refused(400, b"the target of a request begins with a slash\n")
+    if any(name == b"host" and value.lower() != host.lower() for name, value in fields):
+        raise Refused(400, b"the target and Host name different hosts\n")
+    return b"/" + path

@@ -1,0 +1,79 @@
+"""A worker's connections: listening, sweeping up what does not get on, stopping gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Final
+
+from entrepot.http1.connection import Connection, Service
+
+BACKLOG: Final = 2048
+"""Connections that the kernel holds for a worker that is busy."""
+
+IDLE_SECONDS: Final = 75
+"""How long a connection is kept for its next request."""
+
+HEAD_SECONDS: Final = 30
+"""Most that a client may take for the head of a request."""
+
+SWEEP_SECONDS: Final = 5
+"""How often connections that do not get on are looked for."""
+
+
+class Server:
+    """Connections over one service. Bodies and answers that do not move for ``stall_seconds`` are given up;
+    after ``stop_seconds`` so is what a stopping server still has under way.
+    """
+
+    def __init__(self, service: Service, *, stall_seconds: float = 60, stop_seconds: float = 30) -> None:
+        self._service = service
+        self._stall_seconds = stall_seconds
+        self._stop_seconds = stop_seconds
+
+    async def run(
+        self, listener: socket.socket, tls: ssl.SSLContext | None, stop: asyncio.Event, ready: Callable[[], None]
+    ) -> None:
+        """Serve until ``stop`` is set and requests in flight have been answered. ``ready`` is called when
+        connections are taken. Raises OSError when the address cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(self._service), sock=listener, ssl=tls, backlog=BACKLOG)
+        sweeper = asyncio.create_task(self._sweep())
+        try:
+            ready()
+            await stop.wait()
+        finally:
+            server.close()
+            await self._finish()
+            sweeper.cancel()
+
+    async def _finish(self) -> None:
+        service = self._service
+        service.stopping = True
+        for connection in list(service.connections):
+            connection.stop()
+        with contextlib.suppress(TimeoutError):
+            await self._until_empty(self._stop_seconds)
+        for connection in list(service.connections):
+            connection.drop()
+        await self._until_empty(None)
+
+    async def _until_empty(self, seconds: float | None) -> None:
+        """Raises TimeoutError."""
+        self._service.emptied.clear()
+        if self._service.connections:
+            async with asyncio.timeout(seconds):
+                await self._service.emptied.wait()
+
+    async def _sweep(self) -> None:
+        head = min(HEAD_SECONDS, self._stall_seconds)
+        while True:
+            await asyncio.sleep(min(SWEEP_SECONDS, self._stall_seconds / 2))
+            now = time.monotonic()
+            for connection in list(self._service.connections):
+                connection.sweep(now, head=head, idle=IDLE_SECONDS, stall=self._stall_seconds)
