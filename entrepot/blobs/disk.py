@@ -74,7 +74,7 @@ class DiskStore:
         if span is None:
             return whole.data
         check_span(span, len(whole.data))
-        return whole.data[span.start : span.end]
+        return bytes(memoryview(whole.data)[span.start : span.end])  # a view would keep all of it in memory
 
     async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
         try:

@@ -66,6 +66,10 @@ class Files:
         """At most ``size`` bytes; fewer when the file ends or the system feels like it."""
         return os.pread(fd, size, offset)
 
+    def read_into(self, fd: int, buffer: memoryview, offset: int) -> int:
+        """Fill ``buffer`` as far as :meth:`read` would; the number of bytes."""
+        return os.preadv(fd, [buffer], offset)
+
     def close(self, fd: int) -> None:
         os.close(fd)
 

@@ -1,4 +1,4 @@
-"""Gathering a blob's worth of a body without letting many slow clients fill the memory."""
+"""What bodies may take of the memory, however many clients are slow, and the gathering of a blob's worth of one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from entrepot.model import Buffer
 
 
 class Budget:
-    """How many bytes of request bodies this process may hold in memory at once."""
+    """How many bytes of bodies, on their way in or out, this process may hold in memory at once."""
 
     def __init__(self, limit: int, spool: Path | None) -> None:
         self.limit = limit
@@ -31,6 +31,33 @@ class Budget:
 
     def give(self, size: int) -> None:
         self.used -= size
+
+    def book(self, size: int) -> Booking | None:
+        """Take ``size`` bytes for a reader, or None when more than half of all would be in use then: what does
+        not fit on its way out is sent in slices, what does not on its way in has to go through the spool.
+        """
+        return Booking(self, size) if self.used + size <= self.limit // 2 else None
+
+
+class Booking:
+    """Bytes that are taken until :meth:`close`, or until nobody has this any more: nobody closes a stream that
+    was never begun.
+    """
+
+    __slots__ = ("_budget", "_size")
+
+    def __init__(self, budget: Budget, size: int) -> None:
+        self._budget = budget
+        self._size = size
+        budget.used += size
+
+    def close(self) -> None:
+        """Give the bytes back. Idempotent."""
+        self._budget.give(self._size)
+        self._size = 0
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Gathering:

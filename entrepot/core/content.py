@@ -1,13 +1,10 @@
-"""Bytes in and out: a stream becomes blobs, blobs become a stream again.
+"""Bytes in and out: a stream becomes blobs, blobs become a stream again (see :mod:`entrepot.core.reading`).
 
-In: a body is cut every ``blob_size`` bytes. Each blob is hashed (in order, as the digests of the
+A body is cut every ``blob_size`` bytes. Each blob is hashed (in order, as the digests of the
 whole run over it), claimed in the catalog, then put; while one is written the next one is hashed
 and the one after that received. A body that fits the catalog is not put anywhere: it travels with
 its version. Nothing here has a name yet; a body that breaks off leaves unnamed blobs to the
 collector.
-
-Out: the first piece is fetched before the caller hears of success, so that damage is an error and
-not a broken stream; afterwards the next piece is fetched while the last one is sent.
 """
 
 from __future__ import annotations
@@ -22,18 +19,16 @@ from typing import Final, ParamSpec, TypeVar
 from blake3 import blake3
 
 from entrepot.blobs.store import BlobStore, digest, receive
-from entrepot.catalog.blobs import claim, damage_inline, find_inline, list_pieces
+from entrepot.catalog.blobs import claim
 from entrepot.catalog.database import Database
 from entrepot.core.budget import Budget, Gathering
+from entrepot.core.reading import Reader
 from entrepot.digests import Digest, new_digest
-from entrepot.errors import BlobCorrupt, BlobMissing, BodyIncomplete, Busy, Corrupt, DigestMismatch, TooLarge
+from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, TooLarge
 from entrepot.model import BlobId, Buffer, Bytes, Piece, Span
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-SLICE: Final = 512 * 1024
-"""Bytes handed to the client at once; answers of up to twice that go out in one piece."""
 
 AT_ONCE: Final = 3
 """Blobs of one body that are hashed or written at the same time."""
@@ -43,9 +38,6 @@ BUSY: Final = 8
 
 HASH_INLINE: Final = 32 * 1024
 """Below this, hashing costs less than a hop to a thread and back."""
-
-PIECES_AT_ONCE: Final = 256
-"""Pieces of a manifest fetched from the catalog in one query."""
 
 CLAIM_TRIES: Final = 100
 """Times to ask for a blob that the collector is removing, ``CLAIM_PAUSE`` seconds apart."""
@@ -98,6 +90,7 @@ class Content:
         self._clock = clock
         # A body that waits on disk costs no memory until it is mapped to be hashed and written.
         self.busy = asyncio.Semaphore(BUSY)
+        self._reader = Reader(database, stores, budget)
         self._hashers = ThreadPoolExecutor(2, thread_name_prefix="hash")
 
     async def take(self, store: str, body: AsyncIterator[Buffer], intake: Intake) -> Received:
@@ -116,84 +109,7 @@ class Content:
         Raises BlobMissing and BlobCorrupt for the first piece; a later one that fails ends the
         stream with the same errors.
         """
-        if not span.size:
-            return b""
-        if bytes_.inline is not None:
-            whole = await self._read_inline(bytes_, bytes_.inline)
-            return whole if span.size == bytes_.size else memoryview(whole)[span.start : span.end]
-        if bytes_.blob is not None:
-            found = await self._get(store, bytes_.blob, bytes_.size, span)
-            return found if len(found) <= 2 * SLICE else _sliced(found)
-        if bytes_.manifest is None:
-            raise Corrupt(f"a version of {bytes_.size} bytes names none")
-        return await self._read_manifest(store, bytes_.manifest, span)
-
-    async def _read_inline(self, bytes_: Bytes, row: int) -> bytes:
-        data = bytes_.data
-        if data is None:
-            data = await self._database.read(find_inline(row))
-        if data is None:
-            raise BlobMissing(bytes_.hash.hex())
-        if blake3(data).digest() != bytes_.hash:
-            await self._database.write(damage_inline(row))
-            raise BlobCorrupt(bytes_.hash.hex(), "inline")
-        return data
-
-    async def _get(self, store: str, blob: BlobId, size: int, span: Span) -> Buffer:
-        return await self.stores[store].get(blob, None if span.size == size else span)
-
-    async def _read_manifest(self, store: str, manifest: int, span: Span) -> Buffer | AsyncIterator[Buffer]:
-        pieces = self._pieces(manifest, span)
-        found = await self._fetch(store, await anext(pieces))
-        if len(found) == span.size <= 2 * SLICE:
-            return found
-        return self._stream(store, found, pieces)
-
-    async def _fetch(self, store: str, piece: tuple[Piece, Span]) -> Buffer:
-        blob, span = piece
-        if blob.blob is None:
-            raise Corrupt("a piece of a manifest names no blob")
-        return await self._get(store, blob.blob, blob.size, span)
-
-    async def _stream(
-        self, store: str, first: Buffer, pieces: AsyncIterator[tuple[Piece, Span]]
-    ) -> AsyncIterator[Buffer]:
-        """Slices of each piece, the next one being fetched meanwhile if memory allows."""
-        found: Buffer | None = first
-        while found is not None:
-            ahead: asyncio.Task[Buffer | None] | None = None
-            booked = self.blob_size if self._budget.take(self.blob_size) else 0
-            try:
-                if booked:
-                    ahead = asyncio.create_task(self._fetch_next(store, pieces))
-                async for part in _sliced(found):
-                    yield part
-                found = await (ahead or self._fetch_next(store, pieces))
-            finally:
-                if ahead is not None:
-                    ahead.cancel()
-                self._budget.give(booked)
-
-    async def _fetch_next(self, store: str, pieces: AsyncIterator[tuple[Piece, Span]]) -> Buffer | None:
-        async for piece in pieces:
-            return await self._fetch(store, piece)
-        return None
-
-    async def _pieces(self, manifest: int, span: Span) -> AsyncIterator[tuple[Piece, Span]]:
-        """The blobs that hold a span, each with the stretch of it that is wanted."""
-        at = span.start
-        while at < span.end:
-            batch = await self._database.read(list_pieces(manifest, Span(at, span.end), PIECES_AT_ONCE))
-            if not batch:
-                raise Corrupt(f"manifest {manifest} ends at {at}, before {span.end}")
-            for piece in batch:
-                wanted = Span(max(at, piece.start) - piece.start, min(span.end, piece.start + piece.size) - piece.start)
-                if piece.nested is not None:
-                    async for inner in self._pieces(piece.nested, wanted):
-                        yield inner
-                else:
-                    yield piece, wanted
-                at = piece.start + piece.size
+        return await self._reader.read(store, bytes_, span)
 
     async def claim(self, store: str, blob: BlobId, size: int) -> int:
         """Protect a blob from the collector before it is put; what to name it with. Raises Busy."""
@@ -349,9 +265,3 @@ class _Taking:
             if digests[name] != expected:
                 raise DigestMismatch(name, expected.hex(), digests[name].hex())
         return digests
-
-
-async def _sliced(data: Buffer) -> AsyncIterator[Buffer]:
-    view = memoryview(data)
-    for start in range(0, len(view), SLICE):
-        yield view[start : start + SLICE]

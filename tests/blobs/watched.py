@@ -89,3 +89,7 @@ class Watched(Files):
     def read(self, fd: int, size: int, offset: int) -> bytes:
         self._note("read", self._paths[fd], amount=f" {offset}+{size}")
         return super().read(fd, min(size, self.most), offset)
+
+    def read_into(self, fd: int, buffer: memoryview, offset: int) -> int:
+        self._note("read", self._paths[fd], amount=f" {offset}+{len(buffer)}")
+        return super().read_into(fd, buffer[: self.most], offset)

@@ -37,13 +37,15 @@ async def open_services(
     inline_limit: int = 4,
     store: MemoryStore | None = None,
     clock: Callable[[], int] | None = None,
+    budget: Budget | None = None,
 ) -> AsyncIterator[Services]:
     ticks = itertools.count(1_000_000)
     now = clock or (lambda: next(ticks))
     database = await SQLite.open(None)
     kept = store or MemoryStore(STORE)
-    budget = Budget(1 << 30, None)
-    content = Content(database, {STORE: kept}, budget, now, blob_size=blob_size, inline_limit=inline_limit)
+    content = Content(
+        database, {STORE: kept}, budget or Budget(1 << 30, None), now, blob_size=blob_size, inline_limit=inline_limit
+    )
     buckets = Buckets(database, frozenset({STORE}), STORE, now)
     objects = Objects(database, content, now)
     try:
