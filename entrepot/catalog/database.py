@@ -5,7 +5,8 @@ so one text serves SQLite (driven without leaving the thread, inside a group com
 PostgreSQL (each statement awaited). Operations are pure but for their statements: an engine may
 run one again from the start by calling its factory, never by resuming a used generator.
 
-SQL is the portable subset with ``:name`` parameters. Values are ``bytes``, ``str``, ``int`` and
+SQL is the portable subset with ``:name`` parameters, in SQLite's spelling where the two differ
+(see ``SPELLINGS``). Values are ``bytes``, ``str``, ``int`` and
 None; truth is 0 or 1. Keys are bytes, so both engines order them as UTF-8 does.
 """
 
@@ -15,7 +16,7 @@ import enum
 import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 Value = bytes | str | int | None
 Row = Sequence[Any]
@@ -32,9 +33,13 @@ class Want(enum.Enum):
     LOCK = "lock"  # nothing; waits until no other transaction holds the name
 
 
+SPELLINGS: Final = {"instr(": "pg_catalog.position(", " AS BLOB)": " AS BYTEA)"}
+"""What PostgreSQL calls otherwise than SQLite does; the arguments are the same."""
+
+
 class Sql:
     """A statement's text, prepared at import: ``names`` are its parameters in order of first use,
-    ``numbered`` the same text with ``$n`` in their place (for PostgreSQL).
+    ``numbered`` is the text for PostgreSQL, with ``$n`` in their place.
     """
 
     __slots__ = ("names", "numbered", "text")
@@ -50,6 +55,8 @@ class Sql:
             return f"${names.index(name) + 1}"
 
         self.numbered = re.sub(r"(?<!:):([a-z_]+)", number, text)
+        for here, there in SPELLINGS.items():
+            self.numbered = self.numbered.replace(here, there)
         self.names = tuple(names)
 
 

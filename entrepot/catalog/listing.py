@@ -1,13 +1,14 @@
 """Listings: keys and versions in byte order, folded at a delimiter.
 
-A folded listing does not read what it skips. While it meets plain keys it fetches rows in blocks;
-once a key folds into a common prefix it jumps behind that prefix with one seek in the index.
+A folded listing does not read what it skips: one recursive statement seeks from each key to the next
+that is to be shown, behind a common prefix at once. Keys that do not fold are cheaper in blocks, so
+these are read while none does.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,22 +19,54 @@ from entrepot.model import Listed
 _FIRST_BLOCK: Final = 16
 """Rows fetched at once where keys may fold; four times as many each time that none does."""
 
+_STRETCH: Final = "v.bucket = :bucket AND v.key >= :start AND v.key < :stop"
 _BLOCK: Final = Sql(
-    f"SELECT {LISTED_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.live = 1 "
-    "AND v.key >= :start AND v.key < :stop ORDER BY v.key LIMIT :limit"
-)
-_PEEK: Final = Sql(
-    "SELECT v.key FROM versions v WHERE v.bucket = :bucket AND v.live = 1 "
-    "AND v.key >= :start AND v.key < :stop ORDER BY v.key LIMIT 1"
-)
-_PEEK_HISTORY: Final = Sql(
-    "SELECT v.key FROM versions v WHERE v.bucket = :bucket AND v.live = 0 "
-    "AND v.key >= :start AND v.key < :stop ORDER BY v.key LIMIT 1"
+    f"SELECT {LISTED_COLUMNS} FROM versions v WHERE {_STRETCH} AND v.live = 1 ORDER BY v.key LIMIT :limit"
 )
 _HISTORY: Final = Sql(
-    f"SELECT {LISTED_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.live = 0 "
-    "AND v.key >= :start AND v.key < :stop ORDER BY v.key, v.id DESC LIMIT :limit"
+    f"SELECT {LISTED_COLUMNS} FROM versions v WHERE {_STRETCH} AND v.live = 0 ORDER BY v.key, v.id DESC LIMIT :limit"
 )
+
+# How keys fold: ``cut`` is the length of the prefix that is asked for, ``beyond`` the first bytes behind
+# the delimiter in the order of bytes.
+_CUT: Final = "CAST(CAST(:cut AS BIGINT) AS INTEGER)"
+_FOLD: Final = f"instr(substr(w.key, {_CUT} + 1), :delimiter)"
+_NEXT: Final = (
+    f"CASE {_FOLD} WHEN 0 THEN CAST(w.key || :nul AS BLOB) "
+    f"ELSE CAST(substr(w.key, 1, {_CUT} + {_FOLD} - 1) || :beyond AS BLOB) END"
+)
+
+
+def _walk(first: str, while_: str = "") -> str:
+    """The head of a statement: ``walk`` are the keys that an entry each begins with, numbered from 1, with
+    a NULL behind the last one. ``first`` is a query for the first key from ``:start`` on.
+    """
+    return (
+        f"WITH RECURSIVE walk (number, key) AS (SELECT CAST(1 AS BIGINT), ({first}) UNION ALL "
+        f"SELECT w.number + 1, ({first.replace(':start', _NEXT)}) FROM walk w "
+        f"WHERE w.key IS NOT NULL AND w.number < :limit{while_})"
+    )
+
+
+_FIRST: Final = f"SELECT v.key FROM versions v WHERE {_STRETCH} AND v.live = 1 ORDER BY v.key LIMIT 1"
+_FIRST_OF_ALL: Final = (
+    f"SELECT e.key FROM (SELECT l.key FROM ({_FIRST}) l UNION ALL "
+    f"SELECT h.key FROM ({_FIRST.replace('v.live = 1', 'v.live = 0')}) h) e ORDER BY e.key LIMIT 1"
+)
+_ENTRIES: Final = Sql(
+    f"{_walk(_FIRST)} SELECT {LISTED_COLUMNS.replace('v.key', 'w.key')} FROM walk w LEFT JOIN versions v "
+    f"ON v.id = (SELECT i.id FROM versions i WHERE {_FOLD} = 0 AND i.bucket = :bucket AND i.live = 1 "
+    "AND i.key = w.key) WHERE w.key IS NOT NULL ORDER BY w.number"
+)
+"""A row for each object, and for each common prefix one with nothing but a key that it stands for. The id
+is asked for by itself: PostgreSQL would join by key only after reading the whole bucket.
+"""
+
+_PREFIXES: Final = Sql(
+    f"{_walk(_FIRST_OF_ALL, f' AND {_FOLD} > 0')} SELECT w.key FROM walk w WHERE w.key IS NOT NULL ORDER BY w.number"
+)
+"""A key of each common prefix, up to the first key that does not fold."""
+
 _HISTORY_OF: Final = Sql(
     f"SELECT {LISTED_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.live = 0 "
     "AND v.key = :key AND v.id < :below ORDER BY v.id DESC LIMIT :limit"
@@ -90,6 +123,19 @@ class _Bounds:
             if folded is not None:
                 self.skip(folded)
 
+    @property
+    def stretch(self) -> dict[str, Value]:
+        """The parameters of a statement that reads on."""
+        return {"start": self.start, "stop": self.stop}
+
+    @property
+    def folding(self) -> dict[str, Value]:
+        """Those of a statement that folds, besides."""
+        delimiter = self._delimiter
+        return {
+            **self.stretch, "cut": self._cut, "delimiter": delimiter, "beyond": key_end(delimiter), "nul": b"\x00",
+        }  # fmt: skip
+
     def fold(self, key: bytes) -> bytes | None:
         """The common prefix that stands for this key, or None."""
         if not self._delimiter:
@@ -101,30 +147,37 @@ class _Bounds:
         """Go on behind every key with this prefix."""
         self.start = key_end(prefix) or LAST_KEY
 
+    def take(self, rows: Sequence[Row], entries: list[Row | bytes]) -> bool:
+        """Move what the next rows come to into the page; True when a key folded."""
+        if not self._delimiter:
+            entries.extend(rows)
+            return False
+        folded = False
+        for row in rows:
+            if row[1] < self.start:
+                continue  # behind the key that stands for its prefix
+            if self.take_fold(row[1], entries):
+                folded = True
+            else:
+                entries.append(row)
+        if rows:
+            self.start = max(self.start, rows[-1][1] + b"\x00")
+        return folded
+
+    def give_back(self, key: bytes, entries: list[Row | bytes]) -> None:
+        """Take the rows of a key out of the page again, and go on with it: there may be more of them."""
+        while entries and not isinstance(entries[-1], bytes) and entries[-1][1] == key:
+            entries.pop()
+            self.start = key
+
     def take_fold(self, key: bytes, entries: list[Row | bytes]) -> bool:
-        """Move what stands for the next key into the page if it folds; else begin at that key."""
+        """Move the common prefix that stands for a key into the page, and go on behind it, if there is one."""
         prefix = self.fold(key)
         if prefix is None:
-            self.start = key
             return False
         entries.append(prefix)
         self.skip(prefix)
         return True
-
-    def take(self, rows: list[Row], entries: list[Row | bytes]) -> bool:
-        """Move rows into the page up to the first that folds; True when one did."""
-        if not self._delimiter:
-            entries.extend(rows)
-            return False
-        for row in rows:
-            prefix = self.fold(row[1])
-            if prefix is not None:
-                entries.append(prefix)
-                self.skip(prefix)
-                return True
-            entries.append(row)
-            self.start = row[1] + b"\x00"
-        return False
 
 
 def list_live(query: Query) -> Transaction[Listing]:
@@ -136,19 +189,13 @@ def list_live(query: Query) -> Transaction[Listing]:
     folding = bool(query.delimiter)
     block = _FIRST_BLOCK if folding else query.limit + 1
     while len(entries) <= query.limit and bounds.start < bounds.stop:
-        where: dict[str, Value] = {"bucket": query.bucket, "start": bounds.start, "stop": bounds.stop}
-        if folding:
-            row: Row | None = yield one(_PEEK, **where)
-            if row is None:
-                break
-            folding = bounds.take_fold(row[0], entries)
-            continue
         limit = min(block, query.limit + 1 - len(entries))
-        rows: list[Row] = yield all_(_BLOCK, **where, limit=limit)
+        where = bounds.folding if folding else bounds.stretch
+        rows: list[Row] = yield all_(_ENTRIES if folding else _BLOCK, bucket=query.bucket, limit=limit, **where)
         folding = bounds.take(rows, entries)
-        if not folding and len(rows) < limit:
+        if len(rows) < limit:
             break
-        block *= 4
+        block = query.limit + 1 if folding else block * 4
     return _page(entries, query.limit, lambda row: listed_from(row, latest=True))
 
 
@@ -162,24 +209,34 @@ def list_versions(query: Query) -> Transaction[Listing]:
         rest = yield from _rest_of_key(query)
         entries.extend(rest)
     older = len(entries)
+    folding = bool(query.delimiter)
+    block = _FIRST_BLOCK if folding else query.limit + 1
     while len(entries) <= query.limit and bounds.start < bounds.stop:
-        where: dict[str, Value] = {"bucket": query.bucket, "start": bounds.start, "stop": bounds.stop}
-        if query.delimiter:
-            ahead: Row | None = yield one(_PEEK, **where)
-            behind: Row | None = yield one(_PEEK_HISTORY, **where)
-            keys = [row[0] for row in (ahead, behind) if row is not None]
-            if not keys:
+        wanted = query.limit + 1 - len(entries)
+        if folding:
+            keys: list[Row] = yield all_(_PREFIXES, bucket=query.bucket, limit=wanted, **bounds.folding)
+            folding = all(bounds.take_fold(row[0], entries) for row in keys)
+            if len(keys) < wanted and folding:
                 break
-            if bounds.take_fold(min(keys), entries):
-                continue
-        limit = query.limit + 1 - len(entries)
-        live: list[Row] = yield all_(_BLOCK, **where, limit=limit)
-        history: list[Row] = yield all_(_HISTORY, **where, limit=limit)
-        merged = list(heapq.merge(live, history, key=lambda row: (row[1], -row[0])))[:limit]
-        if not bounds.take(merged, entries):
+            block = _FIRST_BLOCK
+            continue
+        limit = min(block, wanted)
+        rows = yield from _block_of_versions(query, bounds, limit)
+        folding = bounds.take(rows, entries)
+        if len(rows) < limit:
             break
+        if len(entries) <= query.limit:
+            bounds.give_back(rows[-1][1], entries)
+        block *= 4
     newest = _newest_ids(entries[older:])
     return _page(entries, query.limit, lambda row: listed_from(row, latest=row[0] in newest))
+
+
+def _block_of_versions(query: Query, bounds: _Bounds, limit: int) -> Transaction[list[Row]]:
+    where: dict[str, Value] = {"bucket": query.bucket, "limit": limit, **bounds.stretch}
+    live: list[Row] = yield all_(_BLOCK, **where)
+    history: list[Row] = yield all_(_HISTORY, **where)
+    return list(heapq.merge(live, history, key=lambda row: (row[1], -row[0])))[:limit]
 
 
 def _rest_of_key(query: Query) -> Transaction[list[Row]]:

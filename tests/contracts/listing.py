@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,9 +17,11 @@ from entrepot.model import Bucket, Listed, Versioning
 from tests.contracts.acts import Acts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from entrepot.catalog.database import Database
+
+T = TypeVar("T")
 
 # Few characters, so that prefixes and delimiters meet: below and above the delimiter, of one to four bytes.
 TEXT = st.text(st.sampled_from("a/b.0\x00é\U0001f980\x7f\uffff"), max_size=5)
@@ -175,23 +177,48 @@ class ListingContract:
 
     async def cost(self, acts: Acts, bucket: Bucket) -> list[tuple[str, int]]:
         """The statements of a folded listing, each with the number of rows that it returned."""
-        seen: list[tuple[str, int]] = []
-
-        def counted() -> Transaction[Listing]:
-            operation = list_live(Query(bucket.id, delimiter="/", limit=4))
-            result = None
-            while True:
-                try:
-                    statement = operation.send(result)
-                except StopIteration as stop:
-                    page: Listing = stop.value
-                    return page
-                result = yield statement
-                seen.append((statement.sql.text, len(result) if isinstance(result, list) else 1))
-
-        page = await acts.database.scan(counted())
+        page, seen = await watch(acts.database, list_live(Query(bucket.id, delimiter="/", limit=4)))
         assert page.prefixes == ["d0/", "d1/", "d2/", "d3/"]
         return seen
+
+    @pytest.mark.parametrize(("operation", "most"), [(list_live, 5), (list_versions, 25)])
+    @pytest.mark.parametrize("folders", [(0,), (0, 1), (0, 1, 2, 3, 4, 5, 6, 7), range(8, 100), ()])
+    async def test_a_page_takes_a_handful_of_statements(
+        self, acts: Acts, operation: Callable[[Query], Transaction[Listing]], most: int, folders: Sequence[int]
+    ) -> None:
+        """Whether keys fold, or do not, or do in turn: on a server each statement is a round trip. Versions
+        go prefix by prefix where they stand between plain keys.
+        """
+        bucket = await acts.bucket()
+        keys = [f"{i:03}" + ("/x" if i % 10 in folders or i in folders else "") for i in range(100)]
+        for key in keys:
+            await acts.put(bucket, key, b"1")
+        page, seen = await watch(acts.database, operation(Query(bucket.id, delimiter="/", limit=90)))
+        assert entries_of_keys(page) == [key.partition("/")[0] for key in keys][:90]
+        assert len(seen) <= most
+        assert sum(rows for _, rows in seen) < 300
+
+
+def entries_of_keys(page: Listing) -> list[str]:
+    return sorted([item.key for item in page.items] + [prefix.removesuffix("/") for prefix in page.prefixes])
+
+
+async def watch(database: Database, operation: Transaction[T]) -> tuple[T, list[tuple[str, int]]]:
+    """What an operation returns, and its statements, each with the number of rows that it returned."""
+    seen: list[tuple[str, int]] = []
+
+    def watched() -> Transaction[T]:
+        result = None
+        while True:
+            try:
+                statement = operation.send(result)
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
+            result = yield statement
+            seen.append((statement.sql.text, len(result) if isinstance(result, list) else 1))
+
+    return await database.scan(watched()), seen
 
 
 def grow(bucket: int, suffix: bytes) -> Transaction[int]:
