@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.server import Server
-from tests.serving.processes import children, most_memory, open_files
+from tests.serving.processes import children, memory, most_memory, open_files
 from tests.serving.raw import Wire, ask, head, signed
 
 MIB = 1 << 20
@@ -21,6 +22,13 @@ MOST = 300 * MIB
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     with Server(tmp_path / "data", environment={"ENTREPOT_LIMITS__STALL_SECONDS": "2"}) as server:
+        assert ask(server, "PUT", "/bucket").status == 200
+        yield server
+
+
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path / "data") as server:
         assert ask(server, "PUT", "/bucket").status == 200
         yield server
 
@@ -100,20 +108,32 @@ def test_slow_uploads_share_a_bounded_memory(patient: Server) -> None:
     assert list((patient.data / "spool").iterdir()) == []
 
 
-def test_slow_readers_share_a_bounded_memory(server: Server) -> None:
-    body = os.urandom(MIB) * 48
-    assert ask(server, "PUT", "/bucket/big", body).status == 200
-    worker = only_worker(server)
+def test_slow_readers_share_a_bounded_memory(lone: Server) -> None:
+    """A hundred and fifty readers, each of an object of its own: their blobs are more than a worker may hold, and
+    so is what the worker would hold if it gave each of them a body of a MiB at once.
+    """
+    readers = 150
+
+    def body(number: int) -> bytes:
+        return random.Random(number).randbytes(5 * MIB if number % 2 else MIB)
+
+    for number in range(readers):
+        assert ask(lone, "PUT", f"/bucket/{number}", body(number)).status == 200
+    worker = only_worker(lone)
+    before = memory(worker)
     with contextlib.ExitStack() as stack:
-        wires = [stack.enter_context(Wire(server, receive_buffer=65_536)) for _ in range(20)]
-        for wire in wires:
-            wire.send(signed(server, "GET", "/bucket/big"))
+        wires = [stack.enter_context(Wire(lone, receive_buffer=65_536)) for _ in range(readers)]
+        for number, wire in enumerate(wires):
+            wire.send(signed(lone, "GET", f"/bucket/{number}"))
         for wire in wires:
             assert wire.socket.recv(12) == b"HTTP/1.1 200"
-        time.sleep(1)  # less than ends them
-        assert most_memory(worker) < MOST
-        wires[0]._came = b"HTTP/1.1 200"
-        assert wires[0].answer().body == body
+        time.sleep(3)  # no end of a pause that a reader takes
+        # Half of the budget, a slice for each, and the blobs that are being verified.
+        assert memory(worker) - before < 48 * MIB + readers * MIB // 4 + 24 * MIB
+        for number in range(0, readers, 7):
+            wires[number]._came = b"HTTP/1.1 200"
+            assert wires[number].answer().body == body(number)
+    assert most_memory(worker) < MOST
 
 
 def test_readers_that_vanish_leave_nothing_open(server: Server) -> None:

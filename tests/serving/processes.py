@@ -19,10 +19,19 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def memory(pid: int) -> int:
+    """Bytes of RSS."""
+    return _status(pid, "VmRSS")
+
+
 def most_memory(pid: int) -> int:
     """Bytes of RSS at their highest."""
+    return _status(pid, "VmHWM")
+
+
+def _status(pid: int, name: str) -> int:
     status = (PROC / str(pid) / "status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return int(status.partition(f"{name}:")[2].split()[0]) * 1024
 
 
 def open_files(pid: int) -> int:
