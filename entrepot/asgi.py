@@ -151,7 +151,7 @@ def bounded(handler: Handler, header_bytes: int) -> Handler:
             return _plain(431, b"the request line and the header fields are too large\n")
         if headers.raw_get(b"transfer-encoding") is not None and headers.raw_get(b"content-length") is not None:
             return _plain(400, b"send Content-Length or Transfer-Encoding, not both\n")
-        if [name for name, _ in raw].count(b"host") > 1:
+        if headers.repeated and [name for name, _ in raw].count(b"host") > 1:
             return _plain(400, b"send one Host\n")
         return await handler(request)
 

@@ -95,6 +95,11 @@ class Identity:
     secret: str
 
 
+@functools.lru_cache(maxsize=16)
+def _fixed_identity(access_key: str, secret: str) -> Identity:
+    return Identity(Principal(ROOT_ACCOUNT, access_key, root=True), secret)
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The service for access keys. ``fixed`` are pairs given by the configuration: root keys that
@@ -110,7 +115,7 @@ class Keys:
         """Asked of every signed request, so a revoked key is refused from then on."""
         secret = self.fixed.get(access_key)
         if secret is not None:
-            return Identity(Principal(ROOT_ACCOUNT, access_key, root=True), secret)
+            return _fixed_identity(access_key, secret)
         key = await self.database.read(rows.find_key(access_key))
         if key is None:
             return None

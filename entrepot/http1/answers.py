@@ -16,7 +16,7 @@ from entrepot.wire.http import Buffer, Response
 BODILESS: Final = frozenset({204, 304})
 """Statuses that never have a body (RFC 9110 §6.4.1); neither has an answer to HEAD."""
 
-_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_LINES: Final = {status.value: b"HTTP/1.1 %d %b" % (status, status.phrase.encode()) for status in HTTPStatus}
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -102,8 +102,8 @@ class Answer:
         fields = [*response.headers, *framing]
         if not self.keep and _CLOSE not in fields:
             fields.append(_CLOSE)
-        line = _LINES.get(response.status) or b"HTTP/1.1 %d \r\n" % response.status
-        head = b"".join([line, _date(), *[b"%b: %b\r\n" % field for field in fields], b"\r\n"])
+        line = _LINES.get(response.status) or b"HTTP/1.1 %d " % response.status
+        head = b"\r\n".join([line, _date(), *[b": ".join(field) for field in fields], b"", b""])
         if head.count(b"\n") != len(fields) + 3:
             raise Broken("a field of the answer holds a line of its own")
         return head
@@ -165,5 +165,5 @@ def _date() -> bytes:
     second = int(time.time())
     if second != _CLOCK.second:
         _CLOCK.second = second
-        _CLOCK.field = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        _CLOCK.field = b"date: %b" % formatdate(second, usegmt=True).encode()
     return _CLOCK.field

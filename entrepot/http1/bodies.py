@@ -29,7 +29,8 @@ class Arriving(Incoming):
     __slots__ = ("_failed", "_pieces", "_source", "_waiter", "_whole", "held", "invited", "waiting_since")
 
     def __init__(self, source: Source) -> None:
-        super().__init__()
+        self.received = 0  # as Incoming does; a call of its own would be felt here
+        self.ended = self.broken = False
         self._source = source
         self._pieces: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None

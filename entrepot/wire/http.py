@@ -7,7 +7,9 @@ a small GET is one dict of headers and one tuple of two ASGI messages.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 Buffer = bytes | bytearray | memoryview
@@ -26,11 +28,7 @@ class Headers:
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
         self.raw = raw if isinstance(raw, list) else list(raw)
-        first: dict[bytes, bytes] = {}
-        for name, value in self.raw:
-            if name not in first:
-                first[name] = value
-        self._first = first
+        self._first = dict(self.raw[::-1])  # of a name that stands there twice the first one is kept
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first value of a field, or ``default``."""
@@ -40,6 +38,15 @@ class Headers:
     def raw_get(self, name: bytes) -> bytes | None:
         """The first value as it came."""
         return self._first.get(name)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether a name stands there twice."""
+        return len(self._first) != len(self.raw)
+
+    def lacks(self, names: frozenset[bytes]) -> bool:
+        """Whether there is no field of any of these names."""
+        return names.isdisjoint(self._first)
 
     def all(self, name: str) -> list[str]:
         """Every value of a field in order."""
@@ -104,7 +111,7 @@ class Request:
         """What the server below has against the request; then there is nothing else to answer."""
         self.note: dict[str, object] = {}
         """What the access log tells about this request: operation, bucket, key, principal."""
-        self._names: dict[str, bytes] | None = None
+        self._names: Mapping[str, bytes] | None = None
 
     @property
     def path(self) -> bytes:
@@ -120,25 +127,34 @@ class Request:
         return parse_query(self.raw_query)
 
     @property
-    def names(self) -> dict[str, bytes]:
+    def names(self) -> Mapping[str, bytes]:
         """Parameters by decoded name with the first value of each as it came. Most are never asked
         for (a presigned query has many), so no value is decoded. Raises UnicodeDecodeError.
         """
         if self._names is None:
-            names: dict[str, bytes] = {}
-            if self.raw_query:
-                for pair in self.raw_query.split(b"&"):
-                    raw, _, value = pair.partition(b"=")
-                    name = _text(raw) if b"%" in raw or b"+" in raw else raw.decode()
-                    if name not in names:
-                        names[name] = value
-            self._names = names
+            parse = _remembered_names if len(self.raw_query) <= _REMEMBERED_BYTES else _parse_names
+            self._names = parse(self.raw_query) if self.raw_query else {}
         return self._names
 
     def param(self, name: str) -> str | None:
         """The first value of a query parameter, or None. Raises UnicodeDecodeError."""
         value = self.names.get(name)
         return None if value is None else _text(value)
+
+
+def _parse_names(raw_query: bytes) -> Mapping[str, bytes]:
+    names: dict[str, bytes] = {}
+    for pair in raw_query.split(b"&"):
+        raw, _, value = pair.partition(b"=")
+        name = _text(raw) if b"%" in raw or b"+" in raw else raw.decode()
+        if name not in names:
+            names[name] = value
+    return names
+
+
+# A presigned query is long, and comes again and again.
+_REMEMBERED_BYTES: Final = 1024
+_remembered_names = lru_cache(maxsize=2048)(_parse_names)
 
 
 def parse_query(raw: bytes) -> dict[str, list[str]]:

@@ -28,7 +28,7 @@ KEY_LIMIT: Final = 1024
 DEFAULT_CHECKSUM: Final = "crc64nvme"
 """Kept when the client announces none, as S3 does."""
 
-_CONDITIONAL: Final = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
+_CONDITIONAL: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
 
 _KEPT_HEADERS: Final = ("cache-control", "content-disposition", "content-language", "expires")
 
@@ -224,7 +224,7 @@ def parse_number(name: str, text: str | None, least: int, most: int) -> int | No
 
 def conditions(headers: Headers) -> Precondition:
     """The preconditions of a request; the common case has none and costs next to nothing."""
-    if all(headers.raw_get(name) is None for name in _CONDITIONAL):
+    if headers.lacks(_CONDITIONAL):
         return ALWAYS
     return parse_conditions(headers)
 
