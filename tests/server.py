@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-__all__ = ["Certificate", "Keys", "Server", "ServerFailed", "free_port", "make_certificate", "program"]
+__all__ = ["Certificate", "Granian", "Keys", "Server", "ServerFailed", "free_port", "make_certificate", "program"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -135,11 +135,9 @@ class Server:
             message = "this server is running already"
             raise ServerFailed(message)
         self.data.parent.mkdir(parents=True, exist_ok=True)
-        command = [*program(), "serve", "--data", str(self.data), "--listen", f"{self.host}:{self.port}"]
-        command += ["--workers", str(self.workers), *self._arguments]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                self._command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -153,6 +151,10 @@ class Server:
             self.kill9()
             raise
         return self
+
+    def _command(self) -> list[str]:
+        command = [*program(), "serve", "--data", str(self.data), "--listen", f"{self.host}:{self.port}"]
+        return [*command, "--workers", str(self.workers), *self._arguments]
 
     def stop(self) -> int:
         """Stop as an operator does (SIGTERM to the main process) and return the exit status.
@@ -255,3 +257,16 @@ class Server:
             return False
         finally:
             connection.close()
+
+
+class Granian(Server):
+    """The same application under another ASGI server, one worker, over HTTP."""
+
+    def __init__(self, data: Path, *, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__(data, environment={"ENTREPOT_DATA": str(data), **(environment or {})})
+
+    def _command(self) -> list[str]:
+        return [
+            sys.executable, "-m", "granian", "--interface", "asgi", "--host", self.host, "--port", str(self.port),
+            "--no-access-log", "entrepot.standalone:app",
+        ]  # fmt: skip

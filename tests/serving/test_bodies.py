@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.server import Server
+from tests.server import Granian, Server
 from tests.serving.raw import TRAILER, Closed, Wire, ask, chunk, head, signed
 
 CHUNKED = ("transfer-encoding", "chunked")
@@ -41,15 +41,26 @@ def framed_chunked(server: Server, target: str) -> tuple[bytes, bytes]:
 
 
 Framing = Callable[[Server, str], tuple[bytes, bytes]]
+
+
+@pytest.fixture(scope="module", params=[Server, Granian])
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server of the program, and one that reaches the same handler through ASGI."""
+    environment = {"ENTREPOT_LIMITS__STALL_SECONDS": "3"}
+    with request.param(tmp_path_factory.mktemp("bodies") / "data", environment=environment) as server:
+        assert ask(server, "PUT", "/bucket").status == 200
+        yield server
+
+
 every_framing = pytest.mark.parametrize("framing", [plain, chunked, framed, framed_chunked])
 
 
 @every_framing
-def test_a_whole_body_is_published(server: Server, framing: Framing) -> None:
-    with Wire(server) as wire:
-        wire.send(b"".join(framing(server, "/bucket/whole")))
+def test_a_whole_body_is_published(either: Server, framing: Framing) -> None:
+    with Wire(either) as wire:
+        wire.send(b"".join(framing(either, "/bucket/whole")))
         assert wire.answer().status == 200
-        wire.send(signed(server, "GET", "/bucket/whole"))
+        wire.send(signed(either, "GET", "/bucket/whole"))
         assert wire.answer().body == HELLO
 
 
@@ -57,19 +68,19 @@ def test_a_whole_body_is_published(server: Server, framing: Framing) -> None:
 @pytest.mark.parametrize("left", [1, 2, 3, 5, 7, 30, 60_000, None])
 @pytest.mark.parametrize("end", [Wire.shut, Wire.reset])
 def test_a_body_that_is_cut_off_publishes_nothing(
-    server: Server, framing: Framing, left: int | None, end: Callable[[Wire], None]
+    either: Server, framing: Framing, left: int | None, end: Callable[[Wire], None]
 ) -> None:
     """Not one byte may be missing, be it of the framing alone."""
     target = f"/bucket/cut-{framing.__name__}"
-    start, body = framing(server, target)
-    with Wire(server) as wire:
+    start, body = framing(either, target)
+    with Wire(either) as wire:
         wire.send(start + (body[:-left] if left else b""))
         end(wire)
         if end is Wire.shut:
             with contextlib.suppress(Closed):
                 assert wire.answer().status == 400
-    assert ask(server, "HEAD", target).status == 404
-    assert ask(server, "GET", "/bucket?uploads").status == 200
+    assert ask(either, "HEAD", target).status == 404
+    assert ask(either, "GET", "/bucket?uploads").status == 200
 
 
 @every_framing

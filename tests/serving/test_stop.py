@@ -111,7 +111,6 @@ def test_requests_that_do_not_end_are_ended(tmp_path: Path) -> None:
 def test_a_worker_that_was_killed_is_replaced(server: Server) -> None:
     before = workers(server)
     assert len(before) == 2
-    time.sleep(3.5)  # one that ends sooner after its start is taken for one that cannot work
     os.kill(before[0], signal.SIGKILL)
     wait_until("there are two again", lambda: len(set(workers(server)) - {before[0]}) == 2)
     for _ in range(40):  # connections meet both of them
