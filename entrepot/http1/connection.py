@@ -193,11 +193,13 @@ class Connection(asyncio.Protocol):
     # What a body and an answer ask for.
 
     def more(self) -> None:
-        body = self._exchanges[0].body
+        exchange = self._exchanges[0]
+        body = exchange.body
         if not body.invited:
             body.invited = True
-            expect = self._exchanges[0].request.headers.raw_get(b"expect")
-            if expect is not None and expect.lower() == b"100-continue" and not body.received:
+            expect = exchange.request.headers.raw_get(b"expect")
+            # RFC 9110 §10.1.1: not of HTTP/1.0, and not when some of the body is there already.
+            if expect is not None and expect.lower() == b"100-continue" and exchange.answer.chunks and not body.received:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._regulate()
 

@@ -42,7 +42,10 @@ class Server:
         connections are taken. Raises OSError when the address cannot be listened on.
         """
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Connection(self._service), sock=listener, ssl=tls, backlog=BACKLOG)
+        patience = None if tls is None else HEAD_SECONDS
+        server = await loop.create_server(
+            lambda: Connection(self._service), sock=listener, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=patience
+        )
         sweeper = asyncio.create_task(self._sweep())
         try:
             ready()

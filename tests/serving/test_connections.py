@@ -103,3 +103,14 @@ def test_half_a_request_behind_a_long_answer_ends_nothing_early(server: Server) 
         assert wire.answer().body == BIG
         wire.send(HEALTH[-2:])
         assert wire.answer().status == 200
+
+
+def test_expect_of_an_old_client_is_passed_over(server: Server) -> None:
+    """RFC 9110 §10.1.1: HTTP/1.0 has no interim answers."""
+    fields = [("content-length", "5")]
+    start = signed(server, "PUT", "/bucket/old", fields, extra=[("expect", "100-continue")], version="1.0")
+    with Wire(server) as wire:
+        wire.send(start)
+        assert wire.silent(0.3)
+        wire.send(b"hello")
+        assert wire.interim().status == 200
