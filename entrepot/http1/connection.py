@@ -199,7 +199,8 @@ class Connection(asyncio.Protocol):
             body.invited = True
             expect = exchange.request.headers.raw_get(b"expect")
             # RFC 9110 §10.1.1: not of HTTP/1.0, and not when some of the body is there already.
-            if expect is not None and expect.lower() == b"100-continue" and exchange.answer.chunks and not body.received:
+            waits = expect is not None and expect.lower() == b"100-continue" and not body.received
+            if waits and exchange.answer.chunks:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._regulate()
 
