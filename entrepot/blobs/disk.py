@@ -8,7 +8,7 @@ from pathlib import Path
 
 from entrepot.blobs.files import PLAIN, Files
 from entrepot.blobs.recent import Recent
-from entrepot.blobs.shelves import Shelves, Stamp, Whole
+from entrepot.blobs.shelves import Part, Shelves, Stamp, Whole
 from entrepot.blobs.store import MAX_BLOB, Capabilities, check_span
 from entrepot.blobs.threads import Shared, Threads
 from entrepot.errors import BlobCorrupt, Missing, StoreFull, Unavailable
@@ -42,6 +42,7 @@ class DiskStore:
         self._writers = Threads(f"{name}-write", WRITERS)
         self._puts: Shared[bool] = Shared(self._writers)
         self._gets: Shared[Whole] = Shared(self._readers)
+        self._checks: Shared[Part] = Shared(self._readers)
         self._verified: Recent[Stamp] = Recent(_TRUSTED, _TRUST)
 
     @property
@@ -58,23 +59,37 @@ class DiskStore:
     async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
         try:
             if span is not None:
-                stamp = self._verified.find(id)
-                if stamp is not None:
-                    part = await self._readers.run(self._shelves.read_part, id, span, stamp)
-                    if part is not None:
-                        return part
+                return await self._get_part(id, span)
             whole, _ = await self._gets.run(id, self._shelves.read, id)
         except (Missing, BlobCorrupt):
             self._verified.forget(id)
             raise
         except OSError as error:
             raise self._failure(error) from error
-        if whole.stamp is not None:
-            self._verified.learn(id, whole.stamp)
-        if span is None:
-            return whole.data
-        check_span(span, len(whole.data))
-        return bytes(memoryview(whole.data)[span.start : span.end])  # a view would keep all of it in memory
+        self._learn(id, whole.stamp)
+        return whole.data
+
+    async def _get_part(self, id: BlobId, span: Span) -> Buffer:
+        """From a file that was verified lately, else from one that is now: once for all who ask meanwhile."""
+        stamp = self._verified.find(id)
+        if stamp is None:
+            part, own = await self._checks.run(id, self._shelves.verify_part, id, span)
+            self._learn(id, part.stamp)
+            check_span(span, part.size)
+            if own or part.stamp is None:
+                return part.cut(span)
+            stamp = part.stamp
+        found = await self._readers.run(self._shelves.read_part, id, span, stamp)
+        if found is not None:
+            return found
+        part = await self._readers.run(self._shelves.verify_part, id, span)  # the file has changed since
+        self._learn(id, part.stamp)
+        check_span(span, part.size)
+        return part.cut(span)
+
+    def _learn(self, id: BlobId, stamp: Stamp | None) -> None:
+        if stamp is not None:
+            self._verified.learn(id, stamp)
 
     async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
         try:

@@ -51,6 +51,23 @@ class Whole(NamedTuple):
     stamp: Stamp | None
 
 
+class Part(NamedTuple):
+    """Bytes of a blob that was verified for them, from ``start`` on: those that were asked for as far as it has
+    them, or all without a stamp, as nobody else could go on reading the same file then. ``size`` is the blob's.
+    """
+
+    data: Buffer
+    start: int
+    size: int
+    stamp: Stamp | None
+
+    def cut(self, span: Span) -> Buffer:
+        """The bytes of a span that lies within. Holds on to no others."""
+        if (self.start, len(self.data)) == (span.start, span.size):
+            return self.data
+        return bytes(memoryview(self.data)[span.start - self.start : span.end - self.start])
+
+
 class Shelves:
     """Blobs as files. Every method may be called from any thread, and raises OSError."""
 
@@ -89,6 +106,15 @@ class Shelves:
         if whole is None:
             raise BlobCorrupt(id.hex(), self._name)
         return whole
+
+    def verify_part(self, id: BlobId, span: Span) -> Part:
+        """Read and verify the whole, and give the bytes of ``span``: callers that wait for their turn hold
+        no more than they asked for. Raises what :meth:`read` does.
+        """
+        data, stamp = self.read(id)
+        if stamp is None:
+            return Part(data, 0, len(data), None)
+        return Part(bytes(memoryview(data)[span.start : span.end]), span.start, len(data), stamp)
 
     def read_part(self, id: BlobId, span: Span, stamp: Stamp) -> Buffer | None:
         """The bytes of ``span``, or None when this is not the file that was verified. Raises

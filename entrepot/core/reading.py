@@ -25,7 +25,7 @@ from entrepot.model import BlobId, Buffer, Bytes, Piece, Span
 AT_ONCE: Final = 256 * 1024
 """Answers of up to this many bytes go out in one piece."""
 
-SLICE: Final = 256 * 1024
+SLICE: Final = 128 * 1024
 """Bytes that a reader holds for whom the budget has no room."""
 
 PART: Final = 512 * 1024

@@ -203,6 +203,36 @@ async def test_the_first_part_reads_all_and_those_beside_it_share_that(store: Di
     assert [call.split()[-1] for call in files.taken()] == ["0+200000"]
 
 
+@pytest.mark.parametrize("most", [700_000, 1 << 40])
+async def test_a_large_blob_is_read_however_little_comes_at_once(
+    store: DiskStore, root: Path, files: Watched, most: int
+) -> None:
+    data = sample((2 << 20) + 5)
+    id = await receive(store, data)
+    files.most = most
+    whole = await store.get(id)
+    assert whole == data
+    assert memoryview(whole).readonly
+    for span in (Span(1, len(data)), Span(3, len(data)), Span(len(data) - 9, len(data))):
+        assert await store.get(id, span) == data[span.start : span.end]
+    path = place(root, id)
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(BlobCorrupt):
+        await store.get(id)
+
+
+async def test_who_waits_for_a_part_holds_no_more(
+    store: DiskStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = sample(5000)
+    id = await receive(store, data)
+    written = place(root, id).stat().st_ctime_ns
+    monkeypatch.setattr(time, "time_ns", lambda: written + 50_000_001)
+    for start, end in ((0, 10), (4000, 5000)):
+        part = store._shelves.verify_part(id, Span(start, end))
+        assert (part.data, part.size) == (data[start:end], 5000)
+
+
 async def test_a_file_just_written_is_not_trusted_yet(
     store: DiskStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
