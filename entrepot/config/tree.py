@@ -176,7 +176,12 @@ class Config:
     ] = 32 * KIB
     memory_budget: Annotated[
         int,
-        Meta(ge=16 * MIB, description="what a worker holds of all bodies together; uploads beyond wait", extra=BYTES),
+        Meta(
+            ge=16 * MIB,
+            description="what a worker holds of all bodies together; beyond it uploads wait on disk, and beyond half "
+            "of it downloads go out slice by slice",
+            extra=BYTES,
+        ),
     ] = 96 * MIB
     grace_seconds: Annotated[
         int,
