@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run, run_many
+from entrepot.catalog.database import Row, Sql, Transaction, all_, insert, lock, one, run, run_many
 from entrepot.errors import Superseded
 from entrepot.model import BlobId, Bytes, Piece, Span
 
@@ -13,6 +13,9 @@ BLOB_SPACE: Final = 3
 """Lock space: blobs of a store that are being claimed or condemned."""
 
 _INLINE: Final = Sql(
+    "INSERT INTO inline_blobs (digest, seen_at, data) VALUES (:digest, :now, :data) ON CONFLICT (digest) DO NOTHING"
+)
+_INLINE_AGAIN: Final = Sql(
     "INSERT INTO inline_blobs (digest, seen_at, data) VALUES (:digest, :now, :data) "
     "ON CONFLICT (digest) DO UPDATE SET seen_at = excluded.seen_at, damaged = 0, data = excluded.data RETURNING id"
 )
@@ -81,8 +84,11 @@ def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
     even if somebody has claimed it again.
     """
     if bytes_.data is not None:
-        row: Row = yield one(_INLINE, digest=bytes_.hash, now=now, data=bytes_.data)
-        return Bytes(bytes_.size, bytes_.hash, inline=row[0])
+        id: int | None = yield insert(_INLINE, digest=bytes_.hash, now=now, data=bytes_.data)
+        if id is None:
+            row: Row = yield one(_INLINE_AGAIN, digest=bytes_.hash, now=now, data=bytes_.data)
+            id = row[0]
+        return Bytes(bytes_.size, bytes_.hash, inline=id)
     if bytes_.blob is not None:
         yield from _renew(store, bytes_.blob, bytes_.claim, now)
         return Bytes(bytes_.size, bytes_.hash, blob=bytes_.blob)

@@ -29,6 +29,7 @@ class Want(enum.Enum):
     ONE = "one"  # the first row or None
     ALL = "all"  # every row
     COUNT = "count"  # the number of rows changed
+    ID = "id"  # the id of the row inserted, or None
     MANY = "many"  # nothing; runs once for each set of parameters
     LOCK = "lock"  # nothing; waits until no other transaction holds the name
 
@@ -94,6 +95,13 @@ def all_(sql: Sql, /, **params: Value) -> Statement:
 def run(sql: Sql, /, **params: Value) -> Statement:
     """Yield it for the number of rows that it changed."""
     return Statement(Want.COUNT, sql, params)
+
+
+def insert(sql: Sql, /, **params: Value) -> Statement:
+    """Yield it for the ``id`` of the one row that it inserted, or None when it met a row that is there
+    (ON CONFLICT DO NOTHING). RETURNING says the same, but SQLite fills a temporary table for it.
+    """
+    return Statement(Want.ID, sql, params)
 
 
 def run_many(sql: Sql, many: Sequence[Mapping[str, Value]]) -> Statement:

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from entrepot.catalog.blobs import place, release
 from entrepot.catalog.buckets import BUCKET_SPACE
-from entrepot.catalog.database import Row, Sql, Transaction, lock, one, run
+from entrepot.catalog.database import Row, Sql, Transaction, insert, lock, one, run
 from entrepot.catalog.layouts import drop_layout, keep_layout
 from entrepot.catalog.rows import (
     BUCKET_COLUMNS,
@@ -60,18 +60,26 @@ _NEWEST: Final = Sql(
     "ORDER BY v.id DESC LIMIT 1"
 )
 _HELD: Final = Sql(
-    f"SELECT b.versioning, b.store, {VERSION_COLUMNS} FROM buckets b "
+    "SELECT b.versioning, b.store, v.id, v.manifest, v.parts FROM buckets b "
     "LEFT JOIN versions v ON v.bucket = b.id AND v.key = :key AND v.live = 1 WHERE b.id = :bucket"
 )
+_SET: Final = (
+    "size", "etag", "hash", "inline_id", "blob", "manifest", "media_type", "headers", "metadata", "checksums", "parts",
+    "owner",
+)  # fmt: skip
 _INSERT: Final = Sql(
-    "INSERT INTO versions (bucket, key, version_id, live, marker, size, etag, hash, inline_id, blob, manifest, "
-    "media_type, headers, metadata, checksums, parts, owner, created_at) "
-    "VALUES (:bucket, :key, :version_id, :live, :marker, :size, :etag, :hash, :inline_id, :blob, :manifest, "
-    ":media_type, :headers, :metadata, :checksums, :parts, :owner, :now) RETURNING id"
+    f"INSERT INTO versions (bucket, key, version_id, live, marker, {', '.join(_SET)}, created_at) "
+    f"VALUES (:bucket, :key, :version_id, :live, :marker, {', '.join(f':{name}' for name in _SET)}, :now)"
+)
+_OVERWRITE: Final = Sql(
+    f"UPDATE versions SET {', '.join(f'{name} = :{name}' for name in _SET)}, created_at = :now WHERE id = :id"
 )
 _ARCHIVE: Final = Sql("UPDATE versions SET live = 0, archived_at = :now WHERE id = :id")
 _REVIVE: Final = Sql("UPDATE versions SET live = 1, archived_at = NULL WHERE id = :id")
 _DELETE: Final = Sql("DELETE FROM versions WHERE id = :id")
+
+
+_VERSIONING: Final = tuple(Versioning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +136,20 @@ def find_newest(bucket: int, key: str) -> Transaction[Version | None]:
     return None if row is None else version_from(row)
 
 
+class Former(NamedTuple):
+    """A version as far as it has to be known to put it out of the way."""
+
+    id: int
+    manifest: int | None
+    parts: int
+
+
 class Held(NamedTuple):
     """What a writer knows of the key it changes: of the bucket, and the live version if any."""
 
     versioning: Versioning
     store: str
-    live: Version | None
+    live: Former | None
 
 
 def hold(bucket: int, name: str, key: str) -> Transaction[Held]:
@@ -147,7 +163,8 @@ def hold(bucket: int, name: str, key: str) -> Transaction[Held]:
     row: Row | None = yield one(_HELD, bucket=bucket, key=raw)
     if row is None:
         raise BucketMissing(name)
-    return Held(Versioning(row[0]), row[1], None if row[2] is None else version_from(row[2:]))
+    versioning, store, live, manifest, parts = row
+    return Held(_VERSIONING[versioning], store, None if live is None else Former(live, manifest, parts))
 
 
 def insert_version(new: NewVersion, now: int, when: Precondition = ALWAYS) -> Transaction[Version]:
@@ -157,31 +174,41 @@ def insert_version(new: NewVersion, now: int, when: Precondition = ALWAYS) -> Tr
     Superseded (see ``blobs.place``).
     """
     versioning, store, live = yield from hold(new.bucket, new.bucket_name, new.key)
+    raw = new.key.encode()
     if when is not ALWAYS:
-        when.check_write(live, new.key)
-    yield from _make_room(new.bucket, new.key, live, versioning, now)
+        row: Row | None = None if live is None else (yield one(_LIVE, bucket=new.bucket, key=raw))
+        when.check_write(None if row is None else version_from(row), new.key)
+    overwritten = live if versioning is Versioning.OFF else None
+    if overwritten is None:
+        yield from _make_room(new.bucket, new.key, live, versioning, now)
+    else:
+        yield from _let_go(overwritten, now)
     place_ = yield from place(store, new.bytes, now)
     version_id = new.version_id if versioning is Versioning.ON else NULL_VERSION
-    row: Row = yield one(
-        _INSERT, bucket=new.bucket, key=new.key.encode(), version_id=version_id, live=1, marker=0, size=place_.size,
-        etag=new.etag, hash=place_.hash, inline_id=place_.inline, blob=place_.blob, manifest=place_.manifest,
-        **meta_values(new.meta), checksums=pack_checksums(new.checksums), parts=len(new.parts), owner=new.owner,
-        now=now,
-    )  # fmt: skip
+    values = {
+        "size": place_.size, "etag": new.etag, "hash": place_.hash, "inline_id": place_.inline, "blob": place_.blob,
+        "manifest": place_.manifest, **meta_values(new.meta), "checksums": pack_checksums(new.checksums),
+        "parts": len(new.parts), "owner": new.owner, "now": now,
+    }  # fmt: skip
+    if overwritten is None:
+        id: int = yield insert(_INSERT, bucket=new.bucket, key=raw, version_id=version_id, live=1, marker=0, **values)
+    else:
+        id = overwritten.id
+        yield run(_OVERWRITE, id=id, **values)
     if new.parts:
-        yield from keep_layout(row[0], new.parts)
+        yield from keep_layout(id, new.parts)
     return Version(
-        row[0], new.bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
+        id, new.bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
         new.checksums, len(new.parts),
     )  # fmt: skip
 
 
-def _make_room(bucket: int, key: str, live: Version | None, versioning: Versioning, now: int) -> Transaction[None]:
+def _make_room(bucket: int, key: str, live: Former | None, versioning: Versioning, now: int) -> Transaction[None]:
     """Archive or drop what a new newest row displaces."""
     if versioning is Versioning.SUSPENDED:
         null = yield from find_version(bucket, key, NULL_VERSION)
         if null is not None:
-            yield from _drop(null, now)
+            yield from _drop(_former(null), now)
             if live is not None and live.id == null.id:
                 return
     if live is None:
@@ -192,12 +219,21 @@ def _make_room(bucket: int, key: str, live: Version | None, versioning: Versioni
         yield run(_ARCHIVE, id=live.id, now=now)
 
 
-def _drop(version: Version, now: int) -> Transaction[None]:
-    if version.bytes.manifest is not None:
-        yield from release(version.bytes.manifest, now)
-    if version.parts:
-        yield from drop_layout(version.id)
-    yield run(_DELETE, id=version.id)
+def _former(version: Version) -> Former:
+    return Former(version.id, version.bytes.manifest, version.parts)
+
+
+def _drop(former: Former, now: int) -> Transaction[None]:
+    yield from _let_go(former, now)
+    yield run(_DELETE, id=former.id)
+
+
+def _let_go(former: Former, now: int) -> Transaction[None]:
+    """Give back what a row names, before the row is deleted or overwritten."""
+    if former.manifest is not None:
+        yield from release(former.manifest, now)
+    if former.parts:
+        yield from drop_layout(former.id)
 
 
 def delete_object(
@@ -210,7 +246,7 @@ def delete_object(
     """
     versioning, _, live = yield from hold(bucket, name, key)
     if not when.empty:
-        newest = live or (yield from find_newest(bucket, key))
+        newest = yield from find_newest(bucket, key)
         if newest is None:
             return Deleted(None, marker=False)
         when.check_delete(newest)
@@ -218,7 +254,7 @@ def delete_object(
     if versioning is Versioning.OFF:
         return Deleted(None, marker=False)
     version_id = marker_id if versioning is Versioning.ON else NULL_VERSION
-    yield one(
+    yield run(
         _INSERT, bucket=bucket, key=key.encode(), version_id=version_id, live=0, marker=1, size=0, etag="",
         hash=b"", inline_id=None, blob=None, manifest=None, media_type="", headers=None, metadata=None,
         checksums=None, parts=0, owner=owner, now=now,
@@ -238,7 +274,7 @@ def delete_version(
     when.check_delete(version)
     if version is None:
         return Deleted(version_id, marker=False)
-    yield from _drop(version, now)
+    yield from _drop(_former(version), now)
     newest = yield from find_newest(bucket, key)
     if newest is not None and not newest.live and not newest.marker:
         yield run(_REVIVE, id=newest.id)

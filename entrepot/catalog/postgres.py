@@ -269,6 +269,8 @@ async def _perform(connection: _Pooled, statement: Statement) -> object:
     if want is Want.COUNT:
         status = await connection.execute(sql.numbered, *[params[name] for name in sql.names])
         return int(status.rpartition(" ")[2])  # "UPDATE 3", "INSERT 0 1"
+    if want is Want.ID:
+        return await connection.fetchval(f"{sql.numbered} RETURNING id", *[params[name] for name in sql.names])
     if want is Want.MANY:
         await connection.executemany(sql.numbered, [[row[name] for name in sql.names] for row in statement.many])
     else:

@@ -5,6 +5,8 @@ How a write travels, in one process:
     write() ──► pending ──► _enter ──► _run ──► committer: COMMIT ──► _settle ──► caller
                   loop       loop      loop      thread (fsync)         loop
 
+Or wholly on the loop, when nobody is there to be held up (see ``solitude``).
+
 Statements run on the event loop's thread, where they cost microseconds and no thread fights for
 the interpreter; what waits, waiting for another process's turn and the fsync of COMMIT, happens
 in the committer thread. While one batch is being synced the next one gathers.
@@ -17,8 +19,10 @@ Invariants:
 3. Between ``BEGIN`` and the end of ``COMMIT`` this process holds the turnstile, so it never meets
    SQLITE_BUSY from another Entrepôt process.
 4. When COMMIT itself fails nothing of the batch is visible, and every caller of it is told.
-5. The write-ahead log is copied back by a thread of its own, elected among processes; a writer
-   copies the little that is left, with the turnstile held (see ``checkpoint``).
+5. The write-ahead log is copied back by a thread of its own, elected among processes, which takes
+   the turnstile for the little that is left in the end (see ``checkpoint``).
+6. A read on the loop sees what is committed: it is made on the writer's connection only while that has
+   no transaction open.
 """
 
 from __future__ import annotations
@@ -39,6 +43,7 @@ import apsw
 from entrepot.catalog.checkpoint import Checkpointer
 from entrepot.catalog.database import T, Transaction, Want
 from entrepot.catalog.schema import migrate_sqlite
+from entrepot.catalog.solitude import Solitude
 from entrepot.catalog.turnstile import Turnstile, held, held_here
 from entrepot.errors import StoreFull, Superseded, Unavailable
 
@@ -72,6 +77,7 @@ class SQLite:
         self._held: set[str] = set()
         self._pending: deque[_Write] = deque()
         self._cycling = False
+        self._solitude = Solitude(self._loop)
         self._drained: asyncio.Future[None] | None = None
         self._closed = False
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -120,8 +126,10 @@ class SQLite:
     async def read(self, operation: Transaction[T], *, large: bool = False) -> T:
         if large and not self._memory:
             return await self.scan(operation)
+        self._solitude.asked += 1
         try:
-            return drive(self._reader, operation)
+            # The writer keeps its cache over its own commits, the reader has to read the pages again.
+            return drive(self._reader if self._cycling else self._writer, operation)
         except apsw.Error as error:
             raise translate(error) from error
 
@@ -149,12 +157,38 @@ class SQLite:
 
     async def write(self, operation: Transaction[T], *, heavy: bool = False, large: bool = False) -> T:
         self._refuse_closed()
+        self._solitude.asked += 1
+        if not (heavy or large) and (turnstile := self._enter_alone()) is not None:
+            return self._write_alone(turnstile, operation)
         future: asyncio.Future[T] = self._loop.create_future()
         self._pending.append(_Write(operation, future, heavy=heavy or large))
         if not self._cycling:
             self._cycling = True
             self._loop.call_soon(self._enter)
         return await future
+
+    def _enter_alone(self) -> Turnstile | None:
+        """The turnstile, entered, if a write may be committed on the loop."""
+        checkpointer, turnstile = self._checkpointer, self._turnstile
+        if checkpointer is None or turnstile is None or self._cycling or not self._solitude.sure():
+            return None
+        return None if checkpointer.overdue or not turnstile.try_enter() else turnstile
+
+    def _write_alone(self, turnstile: Turnstile, operation: Transaction[T]) -> T:
+        """Run and commit one write here and now; the turnstile is held."""
+        execute = self._writer.execute
+        self._solitude.begin()
+        try:
+            execute("BEGIN IMMEDIATE")
+            result = drive(self._writer, operation)
+            execute("COMMIT")
+        except apsw.Error as error:
+            raise translate(error) from error
+        finally:
+            self._roll_back()  # unless it was committed
+            turnstile.leave()
+            self._solitude.end_on_loop()
+        return result
 
     def _enter(self) -> None:
         if self._turnstile is None or self._turnstile.try_enter():
@@ -169,6 +203,7 @@ class SQLite:
 
     def _run(self) -> None:
         """Run the statements of what is pending; the turnstile is held."""
+        self._solitude.begin()
         batch = [self._pending.popleft()]
         if batch[0].heavy and not self._memory:
             self._jobs.put(functools.partial(self._execute_and_commit, batch))
@@ -177,8 +212,7 @@ class SQLite:
             batch.append(self._pending.popleft())
         error = self._execute(batch)
         if self._memory:
-            self._settle(batch, error or self._commit())
-            self._idle()
+            self._settle_and_idle(batch, error or self._commit())
         else:
             self._jobs.put(functools.partial(self._finish, batch, error))
 
@@ -223,11 +257,9 @@ class SQLite:
 
     def _finish(self, batch: list[_Write], error: Exception | None) -> None:
         """In the committer: make a batch durable, pass the turn on, take the next one if needed."""
-        if self._checkpointer is not None and error is None:
-            error = self._lay_out(self._checkpointer)
         error = error or self._commit()
         if self._checkpointer is not None:
-            self._checkpointer.finish(self._writer)
+            self._checkpointer.relieve(self._writer)
         if self._turnstile is not None:
             self._turnstile.leave()
         if self._pending:
@@ -235,14 +267,6 @@ class SQLite:
             self._wait_turn()
         else:
             self._loop.call_soon_threadsafe(self._settle_and_idle, batch, error)
-
-    def _lay_out(self, checkpointer: Checkpointer) -> Exception | None:
-        try:
-            checkpointer.lay_out()
-        except OSError as error:
-            self._roll_back()
-            return StoreFull(f"the disk that holds the catalog takes no more: {error.strerror}")
-        return None
 
     def _settle(self, batch: list[_Write], error: Exception | None) -> None:
         for write in batch:
@@ -256,9 +280,7 @@ class SQLite:
 
     def _settle_and_idle(self, batch: list[_Write], error: Exception | None) -> None:
         self._settle(batch, error)
-        self._idle()
-
-    def _idle(self) -> None:
+        self._solitude.end(len(batch))
         if self._pending:
             self._loop.call_soon(self._enter)
         else:
@@ -322,6 +344,9 @@ def drive(connection: apsw.Connection, operation: Transaction[T]) -> T:
             elif want is Want.COUNT:
                 execute(statement.sql.text, statement.params)
                 result = connection.changes()
+            elif want is Want.ID:
+                execute(statement.sql.text, statement.params)
+                result = connection.last_insert_rowid() if connection.changes() else None
             else:  # LOCK asks for nothing here: the write transaction is already alone
                 result = None
                 if want is Want.MANY:

@@ -101,9 +101,14 @@ class Opened:
             return await self._content.read(self.bucket.store, version.bytes, span or Span(0, version.size))
         except BlobMissing:
             same = await self._database.read(rows.find_version(self.bucket.id, version.key, version.version_id))
-            if same is None or (same.id, same.created_at) != (version.id, version.created_at):
+            if same is None or _name(same) != _name(version):
                 raise Busy("the object was replaced while it was being read") from None
             raise
+
+
+def _name(version: Version) -> tuple[int, int, bytes]:
+    """What tells a version from the one that overwrites it, in the same row perhaps."""
+    return version.id, version.created_at, version.bytes.hash
 
 
 def new_version_id() -> str:

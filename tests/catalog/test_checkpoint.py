@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import pairwise
 from pathlib import Path
 
 import apsw
+import pytest
 
+from entrepot.catalog import buckets, checkpoint
 from entrepot.catalog.checkpoint import LIMIT_PAGES, Checkpointer
+from entrepot.catalog.sqlite import SQLite
 
 
 def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> None:
@@ -17,7 +22,47 @@ def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> No
         broken = apsw.Connection(str(path))
         broken.close()
         checkpointer.pages = LIMIT_PAGES + 1
-        checkpointer.finish(broken)
+        checkpointer.relieve(broken)
         assert checkpointer.pages == 0
     finally:
         checkpointer.close()
+
+
+async def test_a_log_in_use_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is copied back once for each time that it has grown, not once for each commit: then it begins again
+    from its start, although writers never pause.
+    """
+    monkeypatch.setattr(checkpoint, "START_PAGES", 100)
+    monkeypatch.setattr(checkpoint, "READY_PAGES", 20)
+    monkeypatch.setattr(checkpoint, "READY_BYTES", 1_000_000)
+    monkeypatch.setattr(checkpoint, "SLICE_BYTES", 300_000)
+    database = await SQLite.open(tmp_path / "catalog.sqlite")
+    checkpointer = database._checkpointer
+    assert checkpointer is not None
+    lengths: list[int] = []
+    copies = 0
+    copy_back = checkpointer._copy_back
+
+    def committed(connection: apsw.Connection, name: str, pages: int) -> int:
+        lengths.append(pages)
+        return checkpointer.notice(connection, name, pages)
+
+    def counted(connection: apsw.Connection) -> int:
+        nonlocal copies
+        copies += 1
+        return copy_back(connection)
+
+    monkeypatch.setattr(checkpointer, "_copy_back", counted)
+    database._writer.set_wal_hook(committed)
+
+    async def writer(number: int) -> None:
+        for each in range(150):
+            await database.write(buckets.create_bucket(f"bucket-{number}-{each}", "ann", "main", 1))
+
+    await asyncio.gather(*[writer(number) for number in range(4)])
+    await database.close()
+    restarts = sum(after < before for before, after in pairwise(lengths))
+    added = sum(after - before if after > before else after for before, after in pairwise(lengths))
+    assert restarts > 0
+    assert copies <= 2 * (added // 100 + 1)
+    assert (tmp_path / "catalog.sqlite").stat().st_size > 0
