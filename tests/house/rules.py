@@ -64,14 +64,15 @@ def long_functions(tree: ast.Module, allowed: frozenset[str] = frozenset()) -> I
                 yield f"{node.name} (line {node.lineno}) has {lines} lines, over {limit}"
 
 
-NAMES_OF_PROTOCOL = ("Protocol", "typing.Protocol")
+def _is_protocol(parent: ast.expr) -> bool:
+    """Whether it is typing's. asyncio's Protocol is no interface of ours, and has as many callbacks as it has."""
+    return ast.unparse(parent).partition("[")[0] in ("Protocol", "typing.Protocol")
 
 
 def wide_protocols(tree: ast.Module) -> Iterator[str]:
     """A protocol has six methods at most; what a thing can do besides is data."""
     for node in ast.walk(tree):
-        # asyncio's Protocol is no interface of ours, and has as many callbacks as it has.
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(parent) in NAMES_OF_PROTOCOL for parent in node.bases):
+        if isinstance(node, ast.ClassDef) and any(_is_protocol(parent) for parent in node.bases):
             methods = [item.name for item in node.body if isinstance(item, Function)]
             if len(methods) > PROTOCOL_METHODS:
                 yield f"protocol {node.name} has {len(methods)} methods, over {PROTOCOL_METHODS}"
