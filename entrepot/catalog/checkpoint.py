@@ -7,11 +7,13 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
 
 from entrepot.catalog.turnstile import Turnstile
+
+T = TypeVar("T")
 
 START_PAGES: Final = 8_192
 """Length of the log at which it is worth copying back: 32 MiB at pages of 4 KiB. A page that changed
@@ -106,20 +108,22 @@ class Checkpointer:
         if not self._ready:
             self._ready = True
             self._next = 0
-            while self.lay_out():
+            while self._in_turn(self.lay_out):
                 pass
         elif self._copy_back(connection) < START_PAGES:
-            self._turnstile.enter()
-            try:
-                self._copy_back(connection)
-            finally:
-                self._turnstile.leave()
+            self._in_turn(lambda: self._copy_back(connection))
+
+    def _in_turn(self, work: Callable[[], T]) -> T:
+        self._turnstile.enter()
+        try:
+            return work()
+        finally:
+            self._turnstile.leave()
 
     def lay_out(self) -> bool:
-        """Lengthen the log's file by a slice of zeros; whether there is more to do. Nobody else adds
-        to the log meanwhile, and what lies behind its last frame is nothing to SQLite.
+        """Lengthen the log's file by a slice of zeros; whether there is more to do. The turnstile is
+        held, so nobody else adds to the log; what lies behind its last frame is nothing to SQLite.
         """
-        self._turnstile.enter()
         try:
             with self._log.open("ab") as file:
                 missing = READY_BYTES - os.fstat(file.fileno()).st_size
@@ -130,8 +134,6 @@ class Checkpointer:
                 os.fdatasync(file.fileno())
         except OSError:  # a full disk: writers meet it themselves and tell
             return False
-        finally:
-            self._turnstile.leave()
         return missing > SLICE_BYTES
 
     def close(self) -> None:

@@ -73,15 +73,16 @@ class Record:
         """Record too that the log is laid out ahead, which SQLite knows nothing of."""
         lay_out = checkpointer.lay_out
 
-        def recorded() -> None:
+        def recorded() -> bool:
             with self.lock:
                 before = os.stat(log).st_size  # noqa: PTH116 - SQLite says it in text
-                lay_out()
+                more = lay_out()
                 added = os.stat(log).st_size - before  # noqa: PTH116 - same
                 if added:
                     self.laid_out += 1
                     self.add(Write(self.inode(log), before, bytes(added)))
                     self.add(Sync(self.inode(log)))
+                return more
 
         checkpointer.lay_out = recorded  # type: ignore[method-assign]
 
