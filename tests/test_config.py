@@ -207,6 +207,19 @@ def test_a_refusal_tells_the_value_its_source_and_what_would_be_right() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("blob_size = '12XB'", "KiB, MiB, GiB, TiB behind it; it is '12XB', from entrepot.toml"),
+        ("blob_size = '1 KiB'", "expected int >= 65536; it is '1 KiB'"),
+        ("grace_seconds = '1d'", "expected a whole number of seconds; it is '1d'"),
+        ("workers = 'x'", "expected int; it is 'x'"),
+    ],
+)
+def test_a_number_that_is_none_tells_how_to_write_it(toml: str, words: str) -> None:
+    assert words in str(refusal(toml))
+
+
 @pytest.mark.parametrize("setting", ["secret_key", "sealing_key", "catalog", "metrics.token"])
 def test_a_refusal_never_tells_a_secret(setting: str) -> None:
     error = refusal("", {variable(setting): "a b c"})

@@ -81,7 +81,8 @@ def _from_file(file: Path | None, environment: Mapping[str, str]) -> Tree:
             return {}
         raise ConfigInvalid(str(path), None, "there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(str(path), None, f"cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigInvalid(str(path), None, f"cannot be read: {why}") from error
     try:
         return given(tomllib.loads(text), str(path))
     except tomllib.TOMLDecodeError as error:

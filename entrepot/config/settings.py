@@ -35,6 +35,12 @@ SECONDS: Final = {"unit": "seconds"}
 SECRET: Final = {"secret": True}
 
 MULTIPLES: Final = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+FORMS: Final = {
+    "bytes": f"a whole number of bytes, or one with {', '.join(filter(None, MULTIPLES))} behind it",
+    "seconds": "a whole number of seconds",
+}
+"""What is expected where a text could not be read as a number."""
+
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
 S = TypeVar("S")
@@ -179,7 +185,8 @@ def _convert(hint: object, item: Given, where: str) -> object:
     try:
         return msgspec.convert(value, hint, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        text = f"expected {form}" if (form := extra.get("form") or _choices(bare)) else _sentence(error)
+        form = extra.get("form") or _choices(bare) or (isinstance(value, str) and FORMS.get(extra.get("unit", "")))
+        text = f"expected {form}" if form else _sentence(error)
         told = item.source and f"from {item.source}"
         if extra.get("secret"):
             raise ConfigInvalid(where, None, text + (told and f" ({told})")) from None
@@ -206,7 +213,8 @@ def _bytes(text: str) -> object:
 
 
 def _sentence(error: msgspec.ValidationError) -> str:
-    text = str(error).split(" - at ")[0].replace("`", "")
+    # The value is told anyway, and what comes from the environment is always a text.
+    text = str(error).split(" - at ")[0].removesuffix(", got `str`").replace("`", "")
     return text[:1].lower() + text[1:]
 
 
