@@ -357,5 +357,5 @@ def translate(error: Exception) -> Exception:
         return Busy(f"the catalog is busy: {error}")
     lost = isinstance(error, OSError | _NO_PRIMARY) or type(error) is asyncpg.InterfaceError
     if lost or state.startswith(_UNAVAILABLE):
-        return Unavailable(f"the catalog does not answer: {error}")
+        return Unavailable(f"the catalog does not answer: {getattr(error, 'strerror', None) or error}")
     return error

@@ -45,7 +45,7 @@ from entrepot.catalog.database import T, Transaction, Want
 from entrepot.catalog.schema import migrate_sqlite
 from entrepot.catalog.solitude import Solitude
 from entrepot.catalog.turnstile import Turnstile, held, held_here
-from entrepot.errors import StoreFull, Superseded, Unavailable
+from entrepot.errors import Corrupt, StoreFull, Superseded, Unavailable
 
 BATCH: Final = 256
 """Operations in one commit at most: bounds how long a caller can be held up by its neighbours."""
@@ -377,6 +377,8 @@ def translate(error: apsw.Error) -> Exception:
             return StoreFull("the disk that holds the catalog is full")
         case apsw.ConstraintError():
             return Superseded(str(error))
+        case apsw.CorruptError() | apsw.NotADBError():
+            return Corrupt(f"the catalog is damaged: {error}")
         case apsw.ConnectionClosedError():
             return Unavailable("the catalog is closed")
         case apsw.IOError() | apsw.BusyError() | apsw.LockedError() | apsw.CantOpenError() | apsw.ReadOnlyError():
