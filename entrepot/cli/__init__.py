@@ -5,6 +5,18 @@ beside a running server and without one. A command is a function in a module of 
 is imported when it is asked for: ``entrepot --help`` stays quick.
 """
 
-from entrepot.cli.program import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line of this process, and exit; an interruption may come while it is still starting."""
+    try:
+        from entrepot.cli.program import main as run
+
+        run()
+    except KeyboardInterrupt:
+        os.write(2, b"entrepot: interrupted\n")
+        sys.exit(130)

@@ -8,8 +8,9 @@ from cyclopts import Parameter
 
 from entrepot.catalog.buckets import BucketChange
 from entrepot.cli.opening import ROOT, Data, File, with_core
-from entrepot.cli.words import Misused, say
+from entrepot.cli.words import Misused, check_text, say
 from entrepot.core import Core
+from entrepot.core.buckets import check_name
 from entrepot.errors import ArgumentInvalid
 from entrepot.model import Bucket, Principal, Versioning
 
@@ -36,10 +37,12 @@ def create(
     config: File = None,
 ) -> None:
     """Make a bucket. Without an owner it is the root key's."""
+    check_name(check_text("bucket", name))
     who = ROOT if owner is None else Principal(_account(owner), root=True)
 
     async def work(core: Core) -> None:
-        await core.buckets.create(who, name, store=store, public_read=bool(public_read))
+        chosen = None if store is None else check_text("store", store)
+        await core.buckets.create(who, name, store=chosen, public_read=bool(public_read))
         if versioning is not None:
             await core.buckets.change(ROOT, name, BucketChange(versioning=VERSIONING[versioning]))
 
@@ -77,6 +80,7 @@ def set_(
     """
     if versioning is None and public_read is None and owner is None:
         raise Misused("say what to change: --versioning, --public-read or --owner")
+    check_text("bucket", name)
     kept = None if versioning is None else VERSIONING[versioning]
     change = BucketChange(kept, public_read, None if owner is None else _account(owner))
 
@@ -90,7 +94,7 @@ def delete(name: Name, /, *, data: Data = None, config: File = None) -> None:
     """Delete an empty bucket. Uploads that are open in it end."""
 
     async def work(core: Core) -> None:
-        await core.buckets.delete(ROOT, name)
+        await core.buckets.delete(ROOT, check_text("bucket", name))
 
     with_core(data, config, work)
 

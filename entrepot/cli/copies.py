@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from entrepot.cli.listings import walk
+from entrepot.cli.listings import below, open_object
 from entrepot.cli.opening import ROOT
 from entrepot.cli.places import Remote, check_key, parse_object
 from entrepot.cli.progress import Tally
@@ -23,6 +23,7 @@ def plan(source: Remote, target: Remote, *, recursive: bool) -> Callable[[Core],
         named = target.named(source.key.rpartition("/")[2])
 
         async def single(core: Core) -> int:
+            await open_object(core, source)
             with Tally(None) as tally:
                 await _copy(core, source, named, tally)
             return 0
@@ -42,7 +43,7 @@ def plan(source: Remote, target: Remote, *, recursive: bool) -> Callable[[Core],
                 except (ObjectMissing, Corrupt, NameInvalid) as error:
                     tally.failed(f"{from_}: {error}")
 
-            await each(walk(core, source.bucket, source.prefix), copy)
+            await each(below(core, source), copy)
         return tally.code
 
     return tree

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from entrepot.cli.opening import Data, File, has_data, opened, settings
 from entrepot.cli.preflight import check_port, check_tls
-from entrepot.cli.words import advice, say, size_text
+from entrepot.cli.words import advice, fault, say, size_text
 from entrepot.config import Config
 from entrepot.errors import ConfigInvalid, EntrepotError
 
@@ -49,7 +49,7 @@ Findings = Iterator[Finding]
 
 
 def doctor(*, data: Data = None, config: File = None) -> int:
-    """Look at settings, data directory, disk, clock, catalog, key file, TLS files and port.
+    """Look at settings, doors, data directory, disk, clock, catalog, key file, TLS files and port.
 
     Each gets a line that begins with ok, warning or BAD; the exit code is 1 when any is BAD.
     Nothing is changed, but that a catalog of an older program is brought up to date.
@@ -79,7 +79,11 @@ def _directories(config: Config) -> Findings:
     """Each directory that is written to: made or makeable, synced writes work, room is left."""
     stores = {f"store {name}": config.store_path(name) for name, s in config.stores.items() if s.kind == "disk"}
     for subject, path in {"data": config.data, **stores}.items():
-        there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.is_dir())
+        try:
+            there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+        except OSError as error:
+            yield _bad(subject, fault(error))
+            continue
         try:
             _write_durably(there)
         except OSError as error:
@@ -171,17 +175,29 @@ def _key_file(config: Config) -> Findings:
         yield _ok("sealing key", f"{path} has mode {mode:04o}")
 
 
+def _doors(config: Config) -> Findings:
+    """What stands in the tables of doors, which only they understand."""
+    from entrepot.app import check_doors
+
+    try:
+        check_doors(config)
+    except ConfigInvalid as error:
+        yield _bad("doors", advice(error))
+    else:
+        yield _ok("doors", ", ".join(config.doors) or "none is open")
+
+
 def _catalog(config: Config) -> Findings:
     """Whether catalog and stores open, and what the catalog says of itself."""
-    if not has_data(config):
-        yield _ok("catalog", "will be made at the first start")
-        return
     try:
+        if not has_data(config):
+            yield _ok("catalog", "will be made at the first start")
+            return
         yield from asyncio.run(_inspect(config))
     except EntrepotError as error:
         yield _bad("catalog", advice(error))
     except OSError as error:
-        yield _bad("catalog", str(error))
+        yield _bad("catalog", fault(error))
 
 
 async def _inspect(config: Config) -> list[Finding]:
@@ -261,6 +277,7 @@ def _answers(config: Config) -> bool:
 
 
 EXAMINATIONS: Final[tuple[Callable[[Config], Findings], ...]] = (
+    _doors,
     _directories,
     _clock,
     _key_file,

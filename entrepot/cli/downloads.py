@@ -10,24 +10,26 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from entrepot.cli.folders import Folder, is_safe
-from entrepot.cli.listings import walk
-from entrepot.cli.opening import ROOT
+from entrepot.cli.folders import NAME_BYTES, Folder, is_safe
+from entrepot.cli.listings import below, open_object, walk
+from entrepot.cli.opening import ROOT, check_outside
 from entrepot.cli.places import Remote, parse_object
 from entrepot.cli.progress import Tally, is_live
 from entrepot.cli.several import each
-from entrepot.cli.words import STDIO, Misused
+from entrepot.cli.words import STDIO, Misused, printing
 from entrepot.core import Core
 from entrepot.core.objects import Opened, stream
-from entrepot.errors import ArgumentInvalid, Corrupt, Missing, ObjectMissing
+from entrepot.errors import ArgumentInvalid, Corrupt, Missing
 from entrepot.model import Buffer, Listed
 
 HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """What is wrong with the disk, not with one file."""
 
 
-def plan(source: Remote, target: str, *, recursive: bool) -> Callable[[Core], Awaitable[int]]:
-    """The work of fetching objects. Raises Misused."""
+def plan(source: Remote, target: str, own: frozenset[Path], *, recursive: bool) -> Callable[[Core], Awaitable[int]]:
+    """The work of fetching objects, not into ``own`` directories. Raises Misused."""
+    if target != STDIO:
+        check_outside(Path(target), own)
     if recursive:
         if target == STDIO:
             raise Misused("standard output takes one object: leave out --recursive")
@@ -48,12 +50,13 @@ class _Single:
             self._path = path / _name(source) if into else path
 
     async def fetch(self, core: Core) -> int:
-        opened = await core.objects.open(ROOT, self._source.bucket, self._source.key)
+        opened = await open_object(core, self._source)
         with Tally(opened.version.size, silent=self._path is None) as tally:
             if self._path is None:
-                async for data in moving(opened, tally):
-                    await asyncio.to_thread(sys.stdout.buffer.write, data)
-                await asyncio.to_thread(sys.stdout.buffer.flush)
+                with printing():
+                    async for data in moving(opened, tally):
+                        await asyncio.to_thread(sys.stdout.buffer.write, data)
+                    await asyncio.to_thread(sys.stdout.buffer.flush)
             else:
                 with closing(Folder(self._path.parent)) as folder:
                     await folder.write([self._path.name], moving(opened, tally), opened.version.created_at)
@@ -73,10 +76,8 @@ class _Tree:
         total = None
         if is_live():
             total = sum([item.size async for item in walk(core, bucket, prefix)])
-        found = walk(core, bucket, prefix)
+        found = below(core, self._source)
         first = await anext(found, None)
-        if first is None and prefix:
-            raise ObjectMissing(Remote(bucket, prefix))
         with closing(Folder(self._root)) as folder, Tally(total) as tally:
 
             async def fetch(item: Listed) -> None:
@@ -119,5 +120,7 @@ async def moving(opened: Opened, tally: Tally) -> AsyncIterator[Buffer]:
 def _name(source: Remote) -> str:
     name = source.key.rpartition("/")[2]
     if not is_safe(name):
-        raise Misused(f"{source} does not end in a file's name: say which file to write")
+        long = len(name.encode()) > NAME_BYTES
+        why = "ends in a name that is too long for a file" if long else "does not end in a file's name"
+        raise Misused(f"{source} {why}: say which file to write")
     return name

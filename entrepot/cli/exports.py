@@ -16,11 +16,11 @@ from cyclopts import Parameter
 from entrepot.cli.downloads import HOPELESS, moving
 from entrepot.cli.folders import Folder, digest_of, is_safe, read_file
 from entrepot.cli.listings import walk
-from entrepot.cli.opening import ROOT, Data, File, with_core
-from entrepot.cli.places import Remote
+from entrepot.cli.opening import ROOT, Data, File, check_outside, own_directories, with_core
+from entrepot.cli.places import Remote, parse_remote
 from entrepot.cli.progress import Tally, is_live
 from entrepot.cli.several import each
-from entrepot.cli.words import complain
+from entrepot.cli.words import Misused, complain
 from entrepot.core import Core
 from entrepot.core.objects import Opened, stream
 from entrepot.errors import ArgumentInvalid, Corrupt, Missing
@@ -47,6 +47,11 @@ def export(
     has a line for each object: key, path, size, digest, media type, metadata. Run again, it writes
     only what has changed; it deletes nothing.
     """
+    remote = parse_remote(bucket)
+    if remote.key:
+        raise Misused(f"{remote} is not a bucket: export writes a whole one, entrepot get --recursive a part")
+    bucket = remote.bucket
+    check_outside(directory, own_directories(data, config))
 
     async def work(core: Core) -> int:
         await core.buckets.get(ROOT, bucket, Right.READ)
@@ -81,13 +86,8 @@ class _Export:
         source = Remote(self._bucket, item.key)
         try:
             opened = await self._core.objects.open(ROOT, self._bucket, item.key)
-            digest = await self._present(path, opened)
-            if digest is None:
-                names, version = path.split("/"), opened.version
-                _, digest = await self._folder.write(names, moving(opened, self._tally), version.created_at)
-                self._tally.done(source, self._folder.root / path, version.size)
-            else:
-                self._tally.moved(opened.version.size)
+            present = await self._present(path, opened)
+            digest = present or await self._write(path, opened)
         except (Missing, Corrupt, ArgumentInvalid) as error:
             self._fail(item, source, str(error))
         except OSError as error:
@@ -95,8 +95,18 @@ class _Export:
                 raise
             self._fail(item, source, error.strerror or str(error))
         else:
+            if present is None:
+                self._tally.done(source, self._folder.root / path, opened.version.size)
+            else:
+                self._tally.moved(opened.version.size)
             self._escaped += path.startswith(f"{ESCAPED}/")
             self._note(record(opened, path, digest))
+
+    async def _write(self, path: str, opened: Opened) -> bytes:
+        """Its digest."""
+        bytes_ = moving(opened, self._tally)
+        _, digest = await self._folder.write(path.split("/"), bytes_, opened.version.created_at)
+        return digest
 
     async def _present(self, path: str, opened: Opened) -> bytes | None:
         """The digest of a file that holds these very bytes already, else None."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -41,7 +42,10 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        root.mkdir(parents=True, exist_ok=True)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root)) from error
         self._handle = os.open(root, _FOLDER)
 
     def close(self) -> None:
@@ -72,7 +76,9 @@ class Folder:
         Raises OSError, ArgumentInvalid when something that is no file has the name, and what
         ``data`` raises; then nothing of the file is there, and the one before it still is.
         """
-        with self._parent(names, make=True) as parent:
+        with self._naming(names), self._parent(names, make=True) as parent:
+            if _is_special(names[-1], parent):
+                raise in_the_way(self.root.joinpath(*names), names[-1])
             part = f".entrepot-{secrets.token_hex(8)}.part"
             handle = os.open(part, _PART, 0o666, dir_fd=parent)
             try:
@@ -87,6 +93,14 @@ class Folder:
                 raise
             return size, digest
 
+    @contextlib.contextmanager
+    def _naming(self, names: Sequence[str]) -> Iterator[None]:
+        """An OSError within names the file that is meant, not one that is made on the way."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.root.joinpath(*names))) from error
+
     def find(self, names: Sequence[str]) -> IO[bytes] | None:
         """A file that is there, opened for reading; None when there is none."""
         try:
@@ -98,6 +112,15 @@ class Folder:
             os.close(handle)
             return None
         return os.fdopen(handle, "rb")
+
+
+def _is_special(name: str, parent: int) -> bool:
+    """Whether something has the name that is no file, such as a device, or leads to such a thing."""
+    try:
+        found = os.stat(name, dir_fd=parent)
+    except OSError:  # nothing, or a link that leads nowhere
+        return False
+    return not stat.S_ISREG(found.st_mode)
 
 
 def in_the_way(path: Path, name: str) -> ArgumentInvalid:

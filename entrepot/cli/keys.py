@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import getpass
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from entrepot.cli.opening import Data, File, with_core
-from entrepot.cli.words import STDIO, complain, say
+from entrepot.cli.opening import ROOT, Data, File, with_core
+from entrepot.cli.words import STDIO, check_text, complain, say
 from entrepot.core import Core
-from entrepot.errors import ArgumentInvalid
+from entrepot.errors import ArgumentInvalid, BucketMissing
 from entrepot.model import Key, Right, parse_grant
+
+EVERY_BUCKET: Final = "*"
 
 
 def create(
@@ -26,7 +29,7 @@ def create(
         list[str] | None,
         Parameter(
             help="Rights beyond the account's own buckets, as BUCKET:RIGHTS; RIGHTS are some of read, write, delete "
-            "and admin, with commas, BUCKET may be *. Can be repeated.",
+            "and admin, with commas, BUCKET is one that is there, or *. Can be repeated.",
             negative="",
         ),
     ] = None,
@@ -36,17 +39,22 @@ def create(
     config: File = None,
 ) -> None:
     """Make an access key for an account, and print what was made up for it, this once."""
-    given = sys.stdin.readline().rstrip("\r\n") if secret_key == STDIO else secret_key
-    if secret_key and not given:
-        raise ArgumentInvalid("secret-key", "", "standard input was empty")
+    grants = _grants(grant or [])
+    texts = {"account": account, "access-key": access_key, "display-name": display_name, "secret-key": secret_key}
+    for name, text in texts.items():
+        check_text(name, text)
+    if not display_name.isprintable():
+        raise ArgumentInvalid("display-name", display_name, "must be printable text")
+    given = _read_secret() if secret_key == STDIO else secret_key
 
     async def work(core: Core) -> tuple[str, str]:
+        for bucket in grants.keys() - {EVERY_BUCKET}:
+            await _check_bucket(core, bucket)
         return await core.keys.create(
-            account, access_key=access_key, secret=given, root=root, grants=_grants(grant or []),
-            display_name=display_name,
-        )  # fmt: skip
+            account, access_key=access_key, secret=given, root=root, grants=grants, display_name=display_name
+        )
 
-    access, secret = with_core(data, config, work, fresh=True)
+    access, secret = with_core(data, config, work, fresh=not grants.keys() - {EVERY_BUCKET})
     say(f"access key  {access}")
     if not given:
         say(f"secret key  {secret}")
@@ -78,15 +86,38 @@ def revoke(
     """Refuse an access key from now on, also by servers that are running."""
 
     async def work(core: Core) -> None:
-        await core.keys.revoke(access_key)
+        await core.keys.revoke(check_text("access-key", access_key))
 
     with_core(data, config, work)
+
+
+def _read_secret() -> str:
+    """The first line of standard input; from a terminal without showing it."""
+    if sys.stdin.isatty():
+        line = getpass.getpass("secret key: ")
+    else:
+        try:
+            line = sys.stdin.readline().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise ArgumentInvalid("secret-key", "…", "is not UTF-8") from None
+    if not line:
+        raise ArgumentInvalid("secret-key", "", "standard input was empty")
+    return check_text("secret-key", line)
+
+
+async def _check_bucket(core: Core, bucket: str) -> None:
+    """A right on a bucket that is not there would be given away with its name later. Raises ArgumentInvalid."""
+    try:
+        await core.buckets.get(ROOT, bucket)
+    except BucketMissing:
+        hint = f"there is no bucket {bucket}: make it first (entrepot bucket create), or write * for every bucket"
+        raise ArgumentInvalid("grant", bucket, hint) from None
 
 
 def _grants(texts: list[str]) -> dict[str, frozenset[Right]]:
     """Grants by bucket; those of one bucket add up. Raises ArgumentInvalid."""
     grants: dict[str, frozenset[Right]] = {}
-    for bucket, rights in map(parse_grant, texts):
+    for bucket, rights in map(parse_grant, (check_text("grant", text) for text in texts)):
         grants[bucket] = grants.get(bucket, frozenset()) | rights
     return grants
 

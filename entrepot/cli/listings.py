@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
@@ -12,10 +12,13 @@ from entrepot.catalog.listing import Query
 from entrepot.cli.opening import ROOT, Data, File, with_core
 from entrepot.cli.places import Remote, parse_object, parse_remote
 from entrepot.cli.several import each, in_turn
-from entrepot.cli.words import say
+from entrepot.cli.words import Misused, say
 from entrepot.core import Core
+from entrepot.core.objects import Opened
 from entrepot.errors import ObjectMissing
 from entrepot.model import Listed
+
+T = TypeVar("T")
 
 Recursive = Annotated[bool, Parameter(("--recursive", "-r"), negative="", show_default=False)]
 
@@ -37,10 +40,11 @@ def ls(
             return
         remote = parse_remote(place)
         if recursive:
-            async for item in walk(core, remote.bucket, remote.key):
-                _show(item, item.key)
+            async for item in some(walk(core, remote.bucket, remote.key), remote):
+                say(_line(item))
         else:
-            await _level(core, remote)
+            async for line in some(_level(core, remote), remote):
+                say(line)
 
     with_core(data, config, work)
 
@@ -69,13 +73,13 @@ def rm(
             await core.objects.delete(ROOT, remote.bucket, item.key, version)
             say(f"deleted {remote.bucket}/{item.key}" + (f" version {version}" if version else ""))
 
-        if not recursive:
-            await _check_there(core, remote, versions=versions)
+        if not recursive or versions:
+            await _check_there(core, remote, versions=versions, recursive=recursive)
         if versions:
             while found := await _history(core, remote, recursive=recursive):
                 await each(in_turn(found), delete)
         elif recursive:
-            await each(walk(core, remote.bucket, remote.prefix), delete)
+            await each(below(core, remote), delete)
         else:
             await core.objects.delete(ROOT, remote.bucket, remote.key)
             say(f"deleted {remote}")
@@ -83,12 +87,15 @@ def rm(
     with_core(data, config, work)
 
 
-async def _check_there(core: Core, remote: Remote, *, versions: bool) -> None:
+async def _check_there(core: Core, remote: Remote, *, versions: bool, recursive: bool) -> None:
     """Deleting what is not there is no error to the core, but a slip of the hand here. Raises ObjectMissing."""
     if not versions:
-        await core.objects.open(ROOT, remote.bucket, remote.key)
-    elif not await _history(core, remote, recursive=False):
-        raise ObjectMissing(remote)
+        await open_object(core, remote)
+    elif not await _history(core, remote, recursive=recursive):
+        if recursive and remote.key:
+            raise nothing(Remote(remote.bucket, remote.prefix))
+        if not recursive:
+            raise ObjectMissing(remote)
 
 
 async def _history(core: Core, remote: Remote, *, recursive: bool) -> list[Listed]:
@@ -107,6 +114,38 @@ async def _buckets(core: Core) -> AsyncIterator[str]:
         after = page[-1].name
 
 
+async def open_object(core: Core, remote: Remote) -> Opened:
+    """The current version of an object. Raises ObjectMissing, Misused where a folder has that name, BucketMissing."""
+    try:
+        return await core.objects.open(ROOT, remote.bucket, remote.key)
+    except ObjectMissing as error:
+        page = await core.objects.list(ROOT, remote.bucket, Query(0, remote.prefix, limit=1))
+        if page.items:
+            raise Misused(f"{remote} is no object, but objects are below it: add --recursive") from error
+        raise ObjectMissing(remote) from error
+
+
+def below(core: Core, remote: Remote) -> AsyncIterator[Listed]:
+    """Every current object of a bucket or below a folder, which must not be empty. Raises ObjectMissing."""
+    return some(walk(core, remote.bucket, remote.prefix), Remote(remote.bucket, remote.prefix))
+
+
+async def some(items: AsyncIterator[T], remote: Remote) -> AsyncIterator[T]:
+    """Items that begin with what is asked for. Where a name was given, and not just a bucket, that there are
+    none is a slip of the hand: raises ObjectMissing.
+    """
+    found = not remote.key
+    async for item in items:
+        found = True
+        yield item
+    if not found:
+        raise nothing(remote)
+
+
+def nothing(remote: Remote) -> ObjectMissing:
+    return ObjectMissing(f"{remote}…" if remote.key else remote)
+
+
 async def walk(core: Core, bucket: str, prefix: str) -> AsyncIterator[Listed]:
     """Every current object whose key begins with ``prefix``, in order of the keys' bytes."""
     query = Query(0, prefix)
@@ -119,19 +158,19 @@ async def walk(core: Core, bucket: str, prefix: str) -> AsyncIterator[Listed]:
         query = Query(0, prefix, after=page.last)
 
 
-async def _level(core: Core, remote: Remote) -> None:
+async def _level(core: Core, remote: Remote) -> AsyncIterator[str]:
     query = Query(0, remote.key, "/")
     while True:
         page = await core.objects.list(ROOT, remote.bucket, query)
         for prefix in page.prefixes:
-            say(f"{'':19}  {'':>12}  {prefix}")
+            yield f"{'':19}  {'':>12}  {prefix}"
         for item in page.items:
-            _show(item, item.key)
+            yield _line(item)
         if not page.more:
             return
         query = Query(0, remote.key, "/", after=page.last)
 
 
-def _show(item: Listed, name: str) -> None:
+def _line(item: Listed) -> str:
     moment = datetime.datetime.fromtimestamp(item.created_at // 1_000_000, datetime.UTC)
-    say(f"{moment:%Y-%m-%d %H:%M:%S}  {item.size:>12}  {name}")
+    return f"{moment:%Y-%m-%d %H:%M:%S}  {item.size:>12}  {item.key}"

@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeVar
 
 from cyclopts import Parameter
 
+from entrepot.cli.words import Misused, complain
 from entrepot.config import Config, Loaded, Log, load
 from entrepot.core import Core
 from entrepot.core.keys import ROOT_ACCOUNT
@@ -45,27 +46,32 @@ def with_core(
 ) -> T:
     """Run ``work`` on an open core and return what it returns.
 
-    ``fresh`` says that the data may be made here, ``content`` that bytes are read or written.
-    Raises ArgumentInvalid where that cannot be, and what ``work`` raises.
+    ``fresh`` says that the data may be made here, which is told then, ``content`` that bytes are read
+    or written. Raises ArgumentInvalid where that cannot be, and what ``work`` raises.
     """
     config = settings(data, file).config
+    made = fresh and not has_data(config)
     if not fresh:
         check_data(config)
     if content:
         check_stores(config)
-    return asyncio.run(_run(config, work))
+    return asyncio.run(_run(config, work, made=made))
 
 
-async def _run(config: Config, work: Callable[[Core], Awaitable[T]]) -> T:
+async def _run(config: Config, work: Callable[[Core], Awaitable[T]], *, made: bool) -> T:
     async with opened(config) as core:
+        if made:
+            complain(f"there was no data in {config.data.absolute()}: it is made now")
         return await work(core)
 
 
 @contextlib.asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[Core]:
-    """The core of a process that answers no requests."""
+    """The core of a process that answers no requests. Raises ArgumentInvalid when a file is in the way of the data."""
     from entrepot.app import open_core
 
+    if config.data.exists() and not config.data.is_dir():
+        raise ArgumentInvalid("data", config.data, f"{config.data.absolute()} is not a directory")
     async with open_core(replace(config, log=Log(level="error"))) as core:
         yield core
 
@@ -78,8 +84,22 @@ def has_data(config: Config) -> bool:
 def check_data(config: Config) -> None:
     """A directory that was misspelt must not become a new, empty store. Raises ArgumentInvalid."""
     if not has_data(config):
-        hint = f"there is no data in {config.data}: name the directory with --data, or start entrepot serve there first"
+        where = config.data.absolute()
+        hint = f"there is no data in {where}: name the directory with --data, or start entrepot serve there first"
         raise ArgumentInvalid("data", config.data, hint)
+
+
+def own_directories(data: Path | None, file: Path | None) -> frozenset[Path]:
+    """Where the catalog and the blobs are: neither a source nor a target of what a command moves."""
+    config = settings(data, file).config
+    stores = [config.store_path(name) for name, store in config.stores.items() if store.kind == "disk"]
+    return frozenset(path.resolve() for path in (config.data, *stores))
+
+
+def check_outside(target: Path, own: frozenset[Path]) -> None:
+    """Raises Misused for a target in one of the store's own directories."""
+    if any(target.resolve().is_relative_to(path) for path in own):
+        raise Misused(f"{target} lies in the data of the store itself")
 
 
 def check_stores(config: Config) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.cli.words import STDIO, Misused
+from entrepot.cli.words import STDIO, Misused, check_text
 from entrepot.errors import NameInvalid
 
 SCHEME: Final = "ep:"
@@ -48,7 +48,7 @@ def parse_remote(text: str) -> Remote:
         raise Misused(f"{text.replace(STDIO, '-')!r} is not of the form bucket/key")
     if key:
         check_key(key)
-    return Remote(bucket, key)
+    return Remote(check_text("bucket", bucket), key)
 
 
 def parse_object(text: str) -> Remote:

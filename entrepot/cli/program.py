@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from entrepot import __version__
-from entrepot.cli.words import STDIO, Misused, advice, complain, say
+from entrepot.cli.words import STDIO, Misused, advice, complain, fault, printing, say
 from entrepot.errors import EntrepotError
 
 FAILED: Final = 1
@@ -55,7 +56,26 @@ GROUPS: Final = {
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    mend_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def mend_streams() -> None:
+    r"""Standard streams that the caller has closed fail when they are used, and no file that is opened
+    later takes their place. What the terminal's encoding lacks is written as ``\xNN``.
+    """
+    # Opened the wrong way round, so that reading and writing are refused. Trouble alone may go nowhere.
+    wrong = {"stdin": os.O_WRONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
+    for number, (name, flags) in enumerate(wrong.items()):
+        stream = getattr(sys, name)
+        if stream is None:
+            handle = os.open(os.devnull, flags)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115 - it stays open
+        elif isinstance(stream, io.TextIOWrapper) and name != "stdin":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -67,8 +87,17 @@ def run(arguments: Sequence[str]) -> int:
     # A lone hyphen reads as an option where a path is due, so it travels under another name.
     words = [STDIO if word == "-" else word for word in arguments]
     try:
+        if words and words[0].startswith("--") and words[0] not in {"--help", "--version"}:
+            raise Misused(f"the command comes first: entrepot COMMAND {words[0]} …")
+        if "" in words:  # as a path it would be the working directory
+            raise Misused("an argument is empty: perhaps a variable of the shell is not set")
         code = build(words)(words, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
+        with printing():
+            sys.stdout.flush()
+    except UnusedCliTokensError as error:
+        unused = " ".join(error.unused_tokens or []).replace(STDIO, "-")
+        complain(f"too many words: {unused} (entrepot --help explains)")
+        return MISUSED
     except CycloptsError as error:
         complain(f"{' '.join(str(error).replace(STDIO, '-').split())} (entrepot --help explains)")
         return MISUSED
@@ -79,16 +108,24 @@ def run(arguments: Sequence[str]) -> int:
         complain(advice(error))
         return FAILED
     except BrokenPipeError:
-        # Whoever read our output has read enough; nothing more can be said to them, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         return BROKEN_PIPE
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        complain(fault(error))
+        give_up_output()
         return FAILED
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
     return code or 0
+
+
+def give_up_output() -> None:
+    """Whoever read our output has read enough, or it takes no more: nothing is tried again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build(words: Sequence[str]) -> App:

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 
 from entrepot.cli import copies, downloads, uploads
 from entrepot.cli.listings import Recursive
-from entrepot.cli.opening import Data, File, with_core
+from entrepot.cli.opening import Data, File, own_directories, with_core
 from entrepot.cli.places import is_remote, parse_remote
-from entrepot.cli.words import Misused
+from entrepot.cli.words import STDIO, Misused
 
 Below = Annotated[Recursive, Parameter(help="All that is below, with its paths.")]
 MediaType = Annotated[
@@ -34,7 +34,8 @@ def put(
     if not more:
         raise Misused("say where to: entrepot put FILE bucket/key")
     target = parse_remote(more[-1])
-    work = uploads.plan((source, *more[:-1]), target, recursive=recursive, media_type=media_type)
+    own = own_directories(data, config)
+    work = uploads.plan((source, *more[:-1]), target, own, recursive=recursive, media_type=media_type)
     return with_core(data, config, work, content=True)
 
 
@@ -48,7 +49,7 @@ def get(
     config: File = None,
 ) -> int:
     """Fetch objects. A file appears under its name when it is whole."""
-    work = downloads.plan(parse_remote(source), target, recursive=recursive)
+    work = downloads.plan(parse_remote(source), target, own_directories(data, config), recursive=recursive)
     return with_core(data, config, work, content=True)
 
 
@@ -66,12 +67,14 @@ def cp(
 
     From store to store no bytes are copied: the new name is one more name of the same bytes.
     """
+    own = own_directories(data, config)
     if is_remote(source) and is_remote(target):
         work = copies.plan(parse_remote(source), parse_remote(target), recursive=recursive)
     elif is_remote(source):
-        work = downloads.plan(parse_remote(source), target, recursive=recursive)
+        work = downloads.plan(parse_remote(source), target, own, recursive=recursive)
     elif is_remote(target):
-        work = uploads.plan((source,), parse_remote(target), recursive=recursive, media_type=media_type)
+        work = uploads.plan((source,), parse_remote(target), own, recursive=recursive, media_type=media_type)
     else:
-        raise Misused(f"both paths are local; one in the store is written ep:{target}")
+        example = "bucket/key" if target == STDIO else target
+        raise Misused(f"both paths are local; one in the store is written ep:{example}")
     return with_core(data, config, work, content=True)

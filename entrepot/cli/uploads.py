@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import mimetypes
 import os
+import re
 import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -24,6 +26,7 @@ from entrepot.errors import BodyIncomplete, NameInvalid, TooLarge
 from entrepot.model import Meta
 
 LARGEST: Final = 5 * 1024**4
+MEDIA_TYPE: Final = re.compile(r"[!-.0-~]+/[ -~]+")
 CHECKSUM: Final = "crc64nvme"
 """Kept of every object, as the S3 door does."""
 
@@ -38,11 +41,14 @@ class Upload:
 
 
 def plan(
-    paths: Sequence[str], target: Remote, *, recursive: bool, media_type: str | None
+    paths: Sequence[str], target: Remote, own: frozenset[Path], *, recursive: bool, media_type: str | None
 ) -> Callable[[Core], Awaitable[int]]:
-    """The work of storing local files. Raises Misused, OSError."""
+    """The work of storing local files, but for those below ``own`` directories. Raises Misused, OSError."""
+    if media_type is not None and not MEDIA_TYPE.fullmatch(media_type):
+        raise Misused(f"{media_type!r} is no media type: write it like text/plain")
     several = len(paths) > 1
-    uploads = [upload for path in paths for upload in _uploads(path, target, several=several, recursive=recursive)]
+    walk = functools.partial(_uploads, target=target, own=own, several=several, recursive=recursive)
+    uploads = [upload for path in paths for upload in walk(path)]
     sizes = [upload.size for upload in uploads if upload.size is not None]
 
     async def work(core: Core) -> int:
@@ -57,7 +63,7 @@ def plan(
     return work
 
 
-def _uploads(text: str, target: Remote, *, several: bool, recursive: bool) -> Iterator[Upload]:
+def _uploads(text: str, *, target: Remote, own: frozenset[Path], several: bool, recursive: bool) -> Iterator[Upload]:
     if text == STDIO:
         if several or target.folder:
             raise Misused("standard input has no name: say bucket/key")
@@ -72,17 +78,21 @@ def _uploads(text: str, target: Remote, *, several: bool, recursive: bool) -> It
         raise Misused(f"{text} is a directory: add --recursive")
     else:
         below = target.below(path.resolve().name) if several else target
-        for file, size in _files(path):
+        for file, size in _files(path, own):
             yield Upload(file, below.below(file.relative_to(path).as_posix()), size)
 
 
-def _files(root: Path) -> Iterator[tuple[Path, int]]:
+def _files(root: Path, own: frozenset[Path]) -> Iterator[tuple[Path, int]]:
     """Every regular file below a directory, links to files followed and links to directories not."""
 
     def unreadable(error: OSError) -> None:
         raise error
 
     for folder, names, files in os.walk(root, onerror=unreadable):
+        if Path(folder).resolve() in own:
+            complain(f"{folder} is left out: it is the data of the store itself")
+            names.clear()
+            continue
         names.sort()
         for name in sorted(files):
             path = Path(folder, name)
@@ -115,7 +125,7 @@ async def _store(core: Core, upload: Upload, media_type: str | None, tally: Tall
     except (NameInvalid, TooLarge) as error:
         tally.failed(f"{source}: {error}")
     except OSError as error:
-        tally.failed(f"{source}: {error.strerror}")
+        tally.failed(f"{source}: {error.strerror or error}")
     else:
         tally.done(source, target, version.size)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from entrepot.errors import (
+    ArgumentInvalid,
     BucketMissing,
     BucketNotEmpty,
     Busy,
@@ -24,6 +29,9 @@ class Misused(Exception):
     """A command line that cannot be meant; the text says how to write it."""
 
 
+LONGEST: Final = 80
+"""Characters of a value that are told back."""
+
 UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
 ADVICE: Final[dict[type[EntrepotError], str]] = {
@@ -40,12 +48,25 @@ ADVICE: Final[dict[type[EntrepotError], str]] = {
 
 def say(text: str = "") -> None:
     """One line of result."""
-    print(shown(text))  # noqa: T201 - this is where results are printed
+    with printing():
+        print(shown(text))  # noqa: T201 - this is where results are printed
+
+
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Around what writes to standard output, which has a name in an OSError then."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever reads has enough: no trouble to be told
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def complain(text: str) -> None:
     """One line of trouble."""
-    print(f"entrepot: {shown(text)}", file=sys.stderr, flush=True)  # noqa: T201 - same for trouble
+    with contextlib.suppress(OSError):  # there is nowhere else to tell it
+        print(f"entrepot: {shown(text)}", file=sys.stderr, flush=True)  # noqa: T201 - same for trouble
 
 
 def advice(error: EntrepotError) -> str:
@@ -53,7 +74,37 @@ def advice(error: EntrepotError) -> str:
     for kind in type(error).__mro__:
         if kind in ADVICE:
             return f"{error}; {ADVICE[kind]}"
+    if isinstance(error, ArgumentInvalid):
+        return str(error) + _told_back(error)
     return str(error) or type(error).__name__
+
+
+def _told_back(error: ArgumentInvalid) -> str:
+    """The value that is refused, where the text does not have it; secrets are not in the error at all."""
+    value = error.value
+    if (
+        value in (None, "", "…")
+        or isinstance(value, Path)
+        or re.search(rf"(?<![\w:.]){re.escape(str(value))}(?!\w)", str(error))
+    ):
+        return ""
+    text = repr(value)
+    return f"; it is {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+
+
+def fault(error: OSError) -> str:
+    """What the operating system refused, and for which file."""
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else text
+
+
+def check_text(name: str, text: str) -> str:
+    """An argument that goes into the catalog, as it is. Raises ArgumentInvalid for bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ArgumentInvalid(name, "…", "is not UTF-8") from None
+    return text
 
 
 def shown(text: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from tests.server import CHECKOUT, program
 
@@ -49,6 +51,26 @@ class Shell:
         )
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode(), done.stdout)
+
+    def into(self, out: IO[bytes], *words: str) -> tuple[int, str]:
+        """Run with standard output elsewhere: the exit code, and what was told."""
+        return self._told([*program(), *words], out)
+
+    def line(self, text: str) -> tuple[int, str]:
+        """Run words as a line of the shell bash, where they can be redirected: the exit code, and what was told."""
+        return self._told(["bash", "-c", f"{shlex.join(program())} {text}"], subprocess.PIPE)
+
+    def python(self, code: str) -> tuple[int, str]:
+        """Run other code where the program would run."""
+        return self._told([program()[0], "-c", code], subprocess.PIPE)
+
+    def _told(self, command: list[str], out: IO[bytes] | int) -> tuple[int, str]:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, check=False, cwd=self.home,
+            env=self.environment, timeout=120,
+        )  # fmt: skip
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return done.returncode, done.stderr.decode()
 
     def run(self, *words: str | Path, stdin: bytes = b"") -> Done:
         """Run to success."""

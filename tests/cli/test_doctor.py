@@ -69,6 +69,16 @@ def test_what_is_wrong_is_found(quiet: Shell) -> None:
         assert word in bad
 
 
+def test_settings_of_doors(quiet: Shell) -> None:
+    assert "s3" in next(line for line in findings(quiet.run("doctor").out)["ok"] if line.startswith("doors"))
+    (quiet.home / "entrepot.toml").write_text("[doors.s3]\nregoin = 'x'\n")
+    done = quiet.attempt("doctor")
+    assert done.code == 1
+    assert findings(done.out)["BAD"] == [
+        "doors        doors.s3.regoin: there is no such setting; the nearest is doors.s3.region"
+    ]
+
+
 def test_a_lost_sealing_key(quiet: Shell) -> None:
     (quiet.home / "entrepot-data" / "secret.key").unlink()
     done = quiet.attempt("doctor")

@@ -59,7 +59,7 @@ def test_a_secret_can_come_from_standard_input(server: Server, beside: Shell) ->
         (["--account", "a", "--grant", "photos"], "bucket:rights"),
         (["--account", "a", "--grant", "photos:fly"], "read, write, delete, admin"),
         (["--account", "a", "--secret-key", "short"], "at least 8"),
-        (["--account", ""], "printable"),
+        (["--account", "a\nb"], "printable"),
     ],
 )
 def test_a_key_that_cannot_be(beside: Shell, words: list[str], hint: str) -> None:

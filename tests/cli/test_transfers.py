@@ -163,10 +163,10 @@ def test_what_cannot_be_meant(filled: Shell, words: list[str], hint: str) -> Non
     [
         (["put", "absent", "photos"], "absent: No such file"),
         (["put", "-", "nowhere/x"], "entrepot ls shows"),
-        (["get", "photos/absent", "-"], "no such object: absent"),
+        (["get", "photos/absent", "-"], "no such object: photos/absent"),
         (["get", "-r", "photos/absent"], "no such object"),
         (["ls", "photo"], "no such bucket: photo"),
-        (["ls", "--data", "elsewhere"], "there is no data in elsewhere"),
+        (["ls", "--data", "elsewhere"], "/elsewhere: name the directory"),
         (["ls", "--config", "absent.toml"], "no such file"),
         (["put", "-", "photos/" + "k" * 1025], "1024 bytes"),
     ],
