@@ -24,7 +24,7 @@ from entrepot.catalog.database import Database
 from entrepot.core.budget import Budget, Gathering
 from entrepot.core.reading import Reader
 from entrepot.digests import Digest, new_digest
-from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, TooLarge
+from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, TooLarge, Unavailable
 from entrepot.model import BlobId, Buffer, Bytes, Piece, Span
 
 P = ParamSpec("P")
@@ -69,6 +69,13 @@ class Intake:
     inline: bool = True
 
 
+class _Stores(dict[str, BlobStore]):
+    """The stores of this process. A bucket may be bound to another, which was configured when it was made."""
+
+    def __missing__(self, name: str) -> BlobStore:
+        raise Unavailable(f"the store {name} is not configured, but buckets are bound to it")
+
+
 class Content:
     """Splits and joins content over the stores of one process."""
 
@@ -82,7 +89,7 @@ class Content:
         blob_size: int,
         inline_limit: int,
     ) -> None:
-        self.stores = stores
+        self.stores = _Stores(stores)
         self.blob_size = blob_size
         self.inline_limit = inline_limit
         self._database = database
@@ -90,13 +97,13 @@ class Content:
         self._clock = clock
         # A body that waits on disk costs no memory until it is mapped to be hashed and written.
         self.busy = asyncio.Semaphore(BUSY)
-        self._reader = Reader(database, stores, budget)
+        self._reader = Reader(database, self.stores, budget)
         self._hashers = ThreadPoolExecutor(2, thread_name_prefix="hash")
 
     async def take(self, store: str, body: AsyncIterator[Buffer], intake: Intake) -> Received:
         """Read a body to its end and put it in place, unnamed.
 
-        Raises BodyIncomplete, TooLarge, DigestMismatch, StoreFull and what the body raises; then
+        Raises BodyIncomplete, TooLarge, DigestMismatch, StoreFull, Unavailable and what the body raises; then
         nothing is visible and no memory is held.
         """
         if intake.size is not None and intake.size > intake.limit:
