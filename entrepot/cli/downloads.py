@@ -19,7 +19,7 @@ from entrepot.cli.several import each
 from entrepot.cli.words import STDIO, Misused, printing
 from entrepot.core import Core
 from entrepot.core.objects import Opened, stream
-from entrepot.errors import ArgumentInvalid, Corrupt, Missing
+from entrepot.errors import ArgumentInvalid, BlobMissing, Corrupt, Missing
 from entrepot.model import Buffer, Listed
 
 HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -52,16 +52,23 @@ class _Single:
     async def fetch(self, core: Core) -> int:
         opened = await open_object(core, self._source)
         with Tally(opened.version.size, silent=self._path is None) as tally:
-            if self._path is None:
-                with printing():
-                    async for data in moving(opened, tally):
-                        await asyncio.to_thread(sys.stdout.buffer.write, data)
-                    await asyncio.to_thread(sys.stdout.buffer.flush)
+            try:
+                await self._move(opened, tally)
+            except (BlobMissing, Corrupt) as error:
+                tally.failed(f"{self._source}: {error}")
             else:
-                with closing(Folder(self._path.parent)) as folder:
-                    await folder.write([self._path.name], moving(opened, tally), opened.version.created_at)
-            tally.done(self._source, self._path or "-", opened.version.size)
-        return 0
+                tally.done(self._source, self._path or "-", opened.version.size)
+        return tally.code
+
+    async def _move(self, opened: Opened, tally: Tally) -> None:
+        if self._path is None:
+            with printing():
+                async for data in moving(opened, tally):
+                    await asyncio.to_thread(sys.stdout.buffer.write, data)
+                await asyncio.to_thread(sys.stdout.buffer.flush)
+        else:
+            with closing(Folder(self._path.parent)) as folder:
+                await folder.write([self._path.name], moving(opened, tally), opened.version.created_at)
 
 
 class _Tree:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
@@ -12,6 +12,9 @@ from entrepot.cli.progress import watching
 from entrepot.cli.words import Misused, complain, say, size_text
 from entrepot.core import Core
 from entrepot.core.upkeep import Collected
+
+LONGEST: Final = 10_000_000_000
+"""Seconds: three centuries, which count in microseconds is still a number of the catalog."""
 
 
 def check(
@@ -69,8 +72,8 @@ def collect(
 ) -> None:
     """Remove bytes that nothing names any more. Nothing else ever removes any."""
     seconds = settings(data, config).config.grace_seconds if grace is None else grace
-    if seconds < 0 or (expire is not None and expire < 0):
-        raise Misused("seconds are counted from 0")
+    if not all(0 <= each <= LONGEST for each in (seconds, expire or 0)):
+        raise Misused(f"seconds are counted from 0 to {LONGEST}")
 
     async def work(core: Core) -> Collected:
         with watching("collecting"):

@@ -185,7 +185,12 @@ class Config:
     ] = 96 * MIB
     grace_seconds: Annotated[
         int,
-        Meta(ge=0, description="how long a blob that nothing names is kept before it is collected", extra=SECONDS),
+        Meta(
+            ge=0,
+            le=10_000_000_000,
+            description="how long a blob that nothing names is kept before it is collected",
+            extra=SECONDS,
+        ),
     ] = 86_400
     stop_seconds: Annotated[
         int, Meta(ge=0, le=3600, description="how long requests in flight may go on after SIGTERM", extra=SECONDS)

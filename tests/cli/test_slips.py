@@ -132,6 +132,38 @@ def test_names_that_no_file_can_have(held: Shell) -> None:
         (held.home / "named").unlink()
 
 
+def test_a_store_that_is_not_configured_any_more(held: Shell) -> None:
+    settings = held.home / "entrepot.toml"
+    settings.write_text("[stores.tape]\n")
+    (held.home / "large").write_bytes(bytes(100_000))
+    held.run("bucket", "create", "tapes", "--store", "tape")
+    held.run("put", "large", "tapes")
+    settings.unlink()
+    for words in (
+        ["put", "large", "tapes/again"], ["get", "tapes/large", "back"], ["get", "-r", "tapes", "back"],
+        ["cp", "ep:tapes/large", "ep:photos"], ["export", "tapes", "out"],
+    ):  # fmt: skip
+        assert "the store tape is not configured" in held.fail(*words)
+    assert "[stores.tape] is not configured" in held.attempt("doctor").out
+
+
+def test_damage_names_the_object(held: Shell) -> None:
+    (held.home / "large").write_bytes(bytes(100_000))
+    held.run("put", "large", "photos")
+    blob = next(path for path in (held.home / "entrepot-data" / "blobs").rglob("*") if path.is_file())
+    blob.chmod(0o600)
+    blob.write_bytes(bytes(99_999) + b"x")
+    assert "photos/large: blob" in held.fail("get", "photos/large", "back")
+    assert "photos/large: no such blob" in held.fail("get", "photos/large", "-")
+    assert not (held.home / "back").exists()
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e400", "1e18"])
+def test_seconds_that_are_none(pattern: Shell, seconds: str) -> None:
+    for flag in ("--grace", "--expire"):
+        assert "seconds are counted from 0 to" in pattern.fail("collect", flag, seconds, code=2)
+
+
 @pytest.mark.parametrize("damage", ["all", "half"])
 def test_a_damaged_catalog(held: Shell, damage: str) -> None:
     catalog = held.home / "entrepot-data" / "catalog.sqlite"
