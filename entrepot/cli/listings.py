@@ -125,9 +125,19 @@ async def open_object(core: Core, remote: Remote) -> Opened:
         raise ObjectMissing(remote) from error
 
 
-def below(core: Core, remote: Remote) -> AsyncIterator[Listed]:
-    """Every current object of a bucket or below a folder, which must not be empty. Raises ObjectMissing."""
-    return some(walk(core, remote.bucket, remote.prefix), Remote(remote.bucket, remote.prefix))
+async def below(core: Core, remote: Remote) -> AsyncIterator[Listed]:
+    """Every current object of a bucket or below a folder, which must not be empty.
+
+    Raises ObjectMissing, Misused for what is an object itself.
+    """
+    try:
+        async for item in some(walk(core, remote.bucket, remote.prefix), Remote(remote.bucket, remote.prefix)):
+            yield item
+    except ObjectMissing:
+        page = await core.objects.list(ROOT, remote.bucket, Query(0, remote.key, limit=1))
+        if [item.key for item in page.items] == [remote.key]:
+            raise Misused(f"{remote} is an object: leave out --recursive") from None
+        raise
 
 
 async def some(items: AsyncIterator[T], remote: Remote) -> AsyncIterator[T]:

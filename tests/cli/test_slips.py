@@ -49,6 +49,8 @@ def held(pattern: Shell, tmp_path: Path) -> Shell:
         (["ls", "-r", "photos/none"], 1, "no such object: photos/none…"),
         (["rm", "-r", "photos/none"], 1, "no such object: photos/none/…"),
         (["rm", "-r", "--versions", "photos/none"], 1, "no such object: photos/none/…"),
+        (["get", "-r", "photos/c"], 2, "photos/c is an object: leave out --recursive"),
+        (["rm", "-r", "photos/c"], 2, "leave out --recursive"),
         (["get", "-r", "photos/none"], 1, "no such object: photos/none/…"),
         (["cp", "-r", "ep:photos/none", "ep:photos/x"], 1, "no such object: photos/none/…"),
         (["export", "photos/a", "out"], 2, "export writes a whole one"),
