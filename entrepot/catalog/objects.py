@@ -10,7 +10,7 @@ Invariants of the table, kept by every operation here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -60,8 +60,8 @@ _NEWEST: Final = Sql(
     "ORDER BY v.id DESC LIMIT 1"
 )
 _HELD: Final = Sql(
-    "SELECT b.versioning, b.store, v.id, v.manifest, v.parts FROM buckets b "
-    "LEFT JOIN versions v ON v.bucket = b.id AND v.key = :key AND v.live = 1 WHERE b.id = :bucket"
+    f"SELECT {BUCKET_COLUMNS}, v.id, v.manifest, v.parts FROM buckets b "
+    "LEFT JOIN versions v ON v.bucket = b.id AND v.key = :key AND v.live = 1 WHERE b.name = :name"
 )
 _SET: Final = (
     "size", "etag", "hash", "inline_id", "blob", "manifest", "media_type", "headers", "metadata", "checksums", "parts",
@@ -85,10 +85,10 @@ _VERSIONING: Final = tuple(Versioning)
 @dataclass(frozen=True, slots=True)
 class NewVersion:
     """A version to be written. ``version_id`` is used where the bucket keeps versions, ``parts``
-    are those that it was completed from.
+    are those that it was completed from. Without ``bucket`` it goes to the one that has the name then.
     """
 
-    bucket: int
+    bucket: int | None
     bucket_name: str
     key: str
     version_id: str
@@ -147,40 +147,49 @@ class Former(NamedTuple):
 class Held(NamedTuple):
     """What a writer knows of the key it changes: of the bucket, and the live version if any."""
 
+    bucket: int
     versioning: Versioning
     store: str
     live: Former | None
 
 
-def hold(bucket: int, name: str, key: str) -> Transaction[Held]:
+Check = Callable[[Bucket], None]
+"""Raises what speaks against a change in a bucket."""
+
+
+def hold(bucket: int | None, name: str, key: str, check: Check | None = None) -> Transaction[Held]:
     """Begin to change a key: nobody else changes it, or drops its bucket, until the write ends.
 
-    Raises BucketMissing.
+    Raises BucketMissing, also when the name is another bucket's by now, and what ``check`` raises.
     """
-    raw = key.encode()
-    yield lock(BUCKET_SPACE, name.encode(), shared=True)
-    yield lock(OBJECT_SPACE, b"%d/%s" % (bucket, raw))
-    row: Row | None = yield one(_HELD, bucket=bucket, key=raw)
-    if row is None:
+    raw, raw_name = key.encode(), name.encode()
+    yield lock(BUCKET_SPACE, raw_name, shared=True)
+    yield lock(OBJECT_SPACE, b"%b/%b" % (raw_name, raw))
+    row: Row | None = yield one(_HELD, name=name, key=raw)
+    if row is None or (bucket is not None and row[0] != bucket):
         raise BucketMissing(name)
-    versioning, store, live, manifest, parts = row
-    return Held(_VERSIONING[versioning], store, None if live is None else Former(live, manifest, parts))
+    if check is not None:
+        check(bucket_from(row))
+    live, manifest, parts = row[_BUCKET_WIDTH:]
+    return Held(row[0], _VERSIONING[row[4]], row[3], None if live is None else Former(live, manifest, parts))
 
 
-def insert_version(new: NewVersion, now: int, when: Precondition = ALWAYS) -> Transaction[Version]:
+def insert_version(
+    new: NewVersion, now: int, when: Precondition = ALWAYS, check: Check | None = None
+) -> Transaction[Version]:
     """Publish a version: the one act that makes bytes visible under a name.
 
-    Raises BucketMissing, PreconditionFailed, ObjectMissing (see Precondition.check_write),
-    Superseded (see ``blobs.place``).
+    Raises BucketMissing, what ``check`` raises, PreconditionFailed, ObjectMissing (see
+    Precondition.check_write), Superseded (see ``blobs.place``).
     """
-    versioning, store, live = yield from hold(new.bucket, new.bucket_name, new.key)
+    bucket, versioning, store, live = yield from hold(new.bucket, new.bucket_name, new.key, check)
     raw = new.key.encode()
     if when is not ALWAYS:
-        row: Row | None = None if live is None else (yield one(_LIVE, bucket=new.bucket, key=raw))
+        row: Row | None = None if live is None else (yield one(_LIVE, bucket=bucket, key=raw))
         when.check_write(None if row is None else version_from(row), new.key)
     overwritten = live if versioning is Versioning.OFF else None
     if overwritten is None:
-        yield from _make_room(new.bucket, new.key, live, versioning, now)
+        yield from _make_room(bucket, new.key, live, versioning, now)
     else:
         yield from _let_go(overwritten, now)
     place_ = yield from place(store, new.bytes, now)
@@ -191,14 +200,14 @@ def insert_version(new: NewVersion, now: int, when: Precondition = ALWAYS) -> Tr
         "parts": len(new.parts), "owner": new.owner, "now": now,
     }  # fmt: skip
     if overwritten is None:
-        id: int = yield insert(_INSERT, bucket=new.bucket, key=raw, version_id=version_id, live=1, marker=0, **values)
+        id: int = yield insert(_INSERT, bucket=bucket, key=raw, version_id=version_id, live=1, marker=0, **values)
     else:
         id = overwritten.id
         yield run(_OVERWRITE, id=id, **values)
     if new.parts:
         yield from keep_layout(id, new.parts)
     return Version(
-        id, new.bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
+        id, bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
         new.checksums, len(new.parts),
     )  # fmt: skip
 
@@ -244,7 +253,7 @@ def delete_object(
     Deleting what is not there is no error; on a condition it does nothing at all. Raises
     BucketMissing, PreconditionFailed.
     """
-    versioning, _, live = yield from hold(bucket, name, key)
+    _, versioning, _, live = yield from hold(bucket, name, key)
     if not when.empty:
         newest = yield from find_newest(bucket, key)
         if newest is None:

@@ -14,12 +14,13 @@ from entrepot.catalog.layouts import find_layout
 from entrepot.catalog.listing import Listing, Query, list_live, list_versions
 from entrepot.catalog.objects import Deleted, NewVersion
 from entrepot.core import access
-from entrepot.core.content import Content, Intake
+from entrepot.core.content import Content, Intake, Received
 from entrepot.errors import (
     BlobMissing,
     BucketMissing,
     Busy,
     DeleteMarkerFound,
+    EntrepotError,
     ObjectMissing,
     VersionMissing,
 )
@@ -45,13 +46,15 @@ HEAVY_PIECES: Final = 64
 @dataclass(frozen=True, slots=True)
 class Put:
     """What is known of an object to be put, besides its bytes. ``keep`` names the digests that
-    are stored with it as checksums.
+    are stored with it as checksums. ``asking`` says that the client waits to be told whether to send
+    the body at all.
     """
 
     meta: Meta
     intake: Intake
     keep: tuple[str, ...] = ()
     when: Precondition = ALWAYS
+    asking: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +140,41 @@ class Objects:
         then, and decided again when publishing), BodyIncomplete, TooLarge, DigestMismatch,
         StoreFull. Nothing is visible after a failure or a cancellation before the commit.
         """
+        if who.account and put.when is ALWAYS and not put.asking and self._is_small(put.intake):
+            return await self._put_small(who, bucket, key, body, put)
         found = await self._bucket(who, Right.WRITE, bucket)
         if put.when is not ALWAYS:
             _, current = await self.database.read(rows.look_up(bucket, key))
             put.when.check_write(current, key)
         received = await self.content.take(found.store, body, put.intake)
-        checksums = Checksums({name: received.digests[name] for name in put.keep})
-        new = NewVersion(
-            found.id, bucket, key, self.new_id(), etag_of(received.place, received.digests), who.account,
-            received.place, put.meta, checksums,
-        )  # fmt: skip
-        return await self._publish(new, put.when)
+        return await self._publish(self._new(who, found.id, bucket, key, put, received), put.when)
 
-    async def _publish(self, new: NewVersion, when: Precondition) -> Version:
+    async def _put_small(self, who: Principal, bucket: str, key: str, body: AsyncIterator[Buffer], put: Put) -> Version:
+        """As ``put``, of a body that needs no store: the bucket is looked at once, when publishing."""
+        try:
+            received = await self.content.take("", body, put.intake)
+        except EntrepotError:
+            await self._bucket(who, Right.WRITE, bucket)  # what speaks against that comes first
+            raise
+        return await self._publish(
+            self._new(who, None, bucket, key, put, received),
+            check=lambda found: access.check(who, Right.WRITE, found),
+        )
+
+    def _is_small(self, intake: Intake) -> bool:
+        most = min(self.content.inline_limit, self.content.blob_size)
+        return intake.inline and intake.size is not None and intake.size <= most
+
+    def _new(self, who: Principal, id: int | None, bucket: str, key: str, put: Put, received: Received) -> NewVersion:
+        checksums = Checksums({name: received.digests[name] for name in put.keep})
+        return NewVersion(
+            id, bucket, key, self.new_id(), etag_of(received.place, received.digests), who.account, received.place,
+            put.meta, checksums,
+        )  # fmt: skip
+
+    async def _publish(self, new: NewVersion, when: Precondition = ALWAYS, check: rows.Check | None = None) -> Version:
         heavy = len(new.bytes.pieces) > HEAVY_PIECES
-        return await self.database.write(rows.insert_version(new, self.clock(), when), heavy=heavy)
+        return await self.database.write(rows.insert_version(new, self.clock(), when, check), heavy=heavy)
 
     async def open(
         self, who: Principal, bucket: str, key: str, version_id: str | None = None, when: Precondition = ALWAYS

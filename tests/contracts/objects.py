@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from entrepot.catalog import buckets, objects
 from entrepot.catalog.layouts import find_layout
-from entrepot.errors import BucketMissing, BucketNotEmpty, ObjectMissing, PreconditionFailed, Superseded, VersionMissing
-from entrepot.model import NULL_VERSION, Bytes, Checksums, Meta, Part, Piece, Precondition, Versioning
+from entrepot.errors import (
+    BucketMissing,
+    BucketNotEmpty,
+    Denied,
+    ObjectMissing,
+    PreconditionFailed,
+    Superseded,
+    VersionMissing,
+)
+from entrepot.model import NULL_VERSION, Bucket, Bytes, Checksums, Meta, Part, Piece, Precondition, Versioning
 from tests.contracts.acts import STORE, Acts, clock, digest, new_version, outcomes
 
 if TYPE_CHECKING:
@@ -42,6 +51,49 @@ class ObjectsContract:
         assert await acts.database.read(objects.find_version(bucket.id, key, "version")) == read
         assert await acts.database.read(objects.find_version(bucket.id, key, "other")) is None
         assert await acts.database.read(find_layout(read.id)) == parts
+
+    async def test_a_bucket_is_more_than_its_name(self, acts: Acts) -> None:
+        old = await acts.bucket()
+        await acts.database.write(buckets.delete_bucket(old.name))
+        new = await acts.database.write(buckets.create_bucket(old.name, "other", STORE, next(clock)))
+        with pytest.raises(BucketMissing):
+            await acts.put(old, "k", b"a")
+        assert await acts.live(new, "k") is None
+
+    async def test_a_version_goes_to_the_bucket_of_its_name_if_it_may(self, acts: Acts) -> None:
+        bucket = await acts.bucket()
+        new = replace(new_version(bucket, "k", b"a"), bucket=None)
+        asked = []
+
+        def refuse(found: Bucket) -> None:
+            asked.append(found)
+            raise Denied
+
+        with pytest.raises(Denied):
+            await acts.database.write(objects.insert_version(new, next(clock), check=refuse))
+        assert asked == [bucket]
+        assert await acts.live(bucket, "k") is None
+        written = await acts.database.write(objects.insert_version(new, next(clock), check=asked.append))
+        assert asked == [bucket, bucket]
+        assert written.bucket == bucket.id
+        found = await acts.live(bucket, "k")
+        assert found is not None
+        assert found.id == written.id
+        with pytest.raises(BucketMissing):
+            await acts.database.write(
+                objects.insert_version(replace(new, bucket_name="absent"), next(clock), check=asked.append)
+            )
+
+    async def test_what_is_overwritten_keeps_its_row_and_nothing_else(self, acts: Acts) -> None:
+        bucket = await acts.bucket()
+        meta = Meta("image/png", {"cache-control": "no-store"}, {"a": "b"})
+        old = await acts.put(bucket, "k", b"aa", meta=meta, checksums=Checksums({"crc32": bytes(4)}))
+        new = await acts.put(bucket, "k", b"bbb", meta=Meta("text/plain"))
+        found = await acts.live(bucket, "k")
+        assert found is not None
+        assert found.bytes.data == b"bbb"
+        assert (found.id, found.size, found.etag, found.created_at) == (old.id, 3, new.etag, new.created_at)
+        assert (found.meta, found.checksums) == (Meta("text/plain"), Checksums())
 
     async def test_the_layout_goes_with_its_version(self, acts: Acts) -> None:
         bucket = await acts.bucket()

@@ -31,6 +31,7 @@ DEFAULT_CHECKSUM: Final = "crc64nvme"
 _CONDITIONAL: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
 
 _KEPT_HEADERS: Final = ("cache-control", "content-disposition", "content-language", "expires")
+_DESCRIBING: Final = frozenset({b"content-encoding", *(name.encode() for name in _KEPT_HEADERS)})
 
 
 class Call:
@@ -193,6 +194,12 @@ def content_length(request: Request) -> int | None:
 def parse_meta(request: Request) -> Meta:
     """What a request says about the object it writes. Raises Refusal, ArgumentInvalid."""
     headers = request.headers
+    kept = {} if headers.lacks(_DESCRIBING) else _parse_kept(headers)
+    media_type = headers.raw_get(b"content-type")
+    return Meta("" if media_type is None else text_of(media_type), kept, parse_user_metadata(headers))
+
+
+def _parse_kept(headers: Headers) -> dict[str, str]:
     kept: dict[str, str] = {}
     for name in _KEPT_HEADERS:
         raw = headers.raw_get(name.encode())
@@ -204,8 +211,7 @@ def parse_meta(request: Request) -> Meta:
         rest = ", ".join(word for word in words if word and word.lower() != "aws-chunked")
         if rest:
             kept["content-encoding"] = rest
-    media_type = headers.raw_get(b"content-type")
-    return Meta("" if media_type is None else text_of(media_type), kept, parse_user_metadata(headers))
+    return kept
 
 
 def parse_number(name: str, text: str | None, least: int, most: int) -> int | None:

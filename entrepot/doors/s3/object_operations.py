@@ -41,7 +41,8 @@ async def put_object(call: Call) -> Response:
     if call.param("partNumber") is not None:
         raise refuse("InvalidRequest", "A part needs an uploadId beside its partNumber.")
     incoming = call.incoming()
-    put = Put(parse_meta(call.request), incoming.intake(), (incoming.checksum,), conditions(headers))
+    asking = headers.raw_get(b"expect") is not None
+    put = Put(parse_meta(call.request), incoming.intake(), (incoming.checksum,), conditions(headers), asking)
     try:
         version = await call.core.objects.put(call.who, call.bucket, call.key, incoming.stream(), put)
     except DigestMismatch as error:

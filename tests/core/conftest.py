@@ -1,0 +1,5 @@
+"""Tests that are coroutines."""
+
+from tests.coroutines import pytest_pyfunc_call, runner
+
+__all__ = ["pytest_pyfunc_call", "runner"]
