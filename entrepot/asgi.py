@@ -139,7 +139,7 @@ class Application:
 def bounded(handler: Handler, header_bytes: int) -> Handler:
     """A handler that refuses, before anything is done, a request line and fields that are too large
     together, and what is read in two ways by two servers in a row: a body framed twice (RFC 9112 §6.3)
-    and more than one host (RFC 9112 §3.2).
+    or in codings of which one is left out (§6.1), and more than one host (§3.2).
     """
 
     async def check(request: Request) -> Response:
@@ -149,8 +149,11 @@ def bounded(handler: Handler, header_bytes: int) -> Handler:
         raw = headers.raw
         if len(request.raw_path) + len(request.raw_query) + sum([len(n) + len(v) + 4 for n, v in raw]) > header_bytes:
             return _plain(431, b"the request line and the header fields are too large\n")
-        if headers.raw_get(b"transfer-encoding") is not None and headers.raw_get(b"content-length") is not None:
-            return _plain(400, b"send Content-Length or Transfer-Encoding, not both\n")
+        if (coding := headers.raw_get(b"transfer-encoding")) is not None:
+            if headers.raw_get(b"content-length") is not None:
+                return _plain(400, b"send Content-Length or Transfer-Encoding, not both\n")
+            if coding.lower() != b"chunked" or len(headers.all("transfer-encoding")) > 1:
+                return _plain(400, b"no Transfer-Encoding but chunked is understood here\n")
         if headers.repeated and [name for name, _ in raw].count(b"host") > 1:
             return _plain(400, b"send one Host\n")
         return await handler(request)

@@ -9,9 +9,11 @@ with their parent, however it ends; a worker that crashes is replaced.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -72,9 +74,9 @@ class Supervisor:
         for _ in range(self._config.workers):
             self._start()
         while self._workers:
-            left = 3600.0 if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            left = 3600.0 if self._deadline is None else max(PAUSE_SECONDS, self._deadline - time.monotonic())
             number = signal.sigtimedwait(_SIGNALS, left)
-            if number is None and self._deadline is not None:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._send(signal.SIGKILL)
             elif number is not None and number.si_signo == _READY:
                 self._welcome(number.si_pid)
@@ -94,8 +96,9 @@ class Supervisor:
     def _welcome(self, pid: int) -> None:
         if pid in self._workers:
             self._workers[pid] = True
-        if self._ready is not None and all(self._workers.values()):
-            self._ready()
+        if self._ready is not None and self._deadline is None and all(self._workers.values()):
+            with contextlib.suppress(OSError):  # whoever was to be told does not listen: no reason to end
+                self._ready()
             self._ready = None
 
     def _stop(self) -> None:
@@ -134,6 +137,9 @@ def _work(config: Config, parent: int) -> NoReturn:
     system.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     system.mallopt(_M_MMAP_THRESHOLD, MAP_BYTES)
     system.mallopt(_M_ARENA_MAX, 2)
+    # Each connection is a file, and each may read others: the soft limit is often no more than their number.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     code = 1
     try:
         if os.getppid() == parent:

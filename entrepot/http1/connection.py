@@ -78,7 +78,9 @@ class Connection(asyncio.Protocol):
         self._client: str = peer[0] if peer else ""
         self._scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
         self._service.connections.add(self)
-        if len(self._service.connections) > self._service.most:
+        if self._service.stopping:  # accepted just before, or a handshake that was under way
+            self.transport.abort()
+        elif len(self._service.connections) > self._service.most:
             self._refuse(Refused(503, b"there are too many connections\n"))
 
     def data_received(self, data: bytes) -> None:
@@ -89,7 +91,7 @@ class Connection(asyncio.Protocol):
         try:
             # What the parser has been given of one head can be more than the head only by a body.
             if self._in_head and self._framing > most and b"\r\n\r\n" not in data:
-                raise Refused(431, b"the request line and the header fields are too large\n")
+                data = self._end_head(data)
             self._parser.feed_data(data)
             # Neither content nor a head: a trailer, of which the parser keeps a field until it has it whole.
             if self._framing > most and not self._in_head:
@@ -117,10 +119,8 @@ class Connection(asyncio.Protocol):
         for exchange in self._exchanges:
             exchange.body.fail(BodyIncomplete)
         self.resume_writing()
-        connections = self._service.connections
-        connections.discard(self)
-        if not connections:
-            self._service.emptied.set()
+        if self._task is None or self._task.done():
+            self._leave()
 
     def pause_writing(self) -> None:
         self._full = asyncio.get_running_loop().create_future()
@@ -133,6 +133,8 @@ class Connection(asyncio.Protocol):
     # What the parser finds.
 
     def on_message_begin(self) -> None:
+        if self._deaf:
+            raise Refused(400, b"nothing more is read here\n")  # of which nobody is told: the parser is to stop
         self._target = b""
         self._fields = []
         self._between = False
@@ -143,18 +145,19 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head. One of a chunked trailer, which the parser reports alike, is passed over:
-        the request that it would change is under way.
+        the request that it would change is under way. But the parser reads nothing behind a "close" in one.
         """
         if self._in_head:
-            self._fields.append((name.lower(), value))
+            self._fields.append((name.lower(), value.rstrip()))  # RFC 9112 §5: spaces behind are no part of it
+        elif name.lower() in (b"connection", b"proxy-connection"):
+            self._exchanges[-1].answer.keep = False
 
     def on_headers_complete(self) -> None:
         """Begin an exchange. Raises Refused."""
-        if self._deaf:
-            return
         parser, fields = self._parser, self._fields
         version, method = parser.get_http_version(), parser.get_method().decode()
-        check_version(version, fields)
+        headers = Headers(fields)
+        check_version(version, headers)
         if parser.should_upgrade():
             if method == "CONNECT":
                 raise Refused(400, b"this is no proxy\n")
@@ -165,7 +168,7 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._framing = 0
         body = Arriving(self)
-        request = Request(method, path, query, Headers(fields), body, scheme=self._scheme, client=self._client)
+        request = Request(method, path, query, headers, body, scheme=self._scheme, client=self._client)
         answer = Answer(
             keep=version == "1.1" and parser.should_keep_alive(), bodiless=method == "HEAD", chunks=version == "1.1"
         )
@@ -173,12 +176,11 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._framing = 0
-        if not self._deaf:
-            self._exchanges[-1].body.feed(body)
+        self._exchanges[-1].body.feed(body)
 
     def on_message_complete(self) -> None:
         self._framing = 0
-        if self._deaf or self._parser.should_upgrade():
+        if self._parser.should_upgrade():
             return
         self._in_head = self._between = True
         last = self._exchanges[-1]
@@ -272,6 +274,9 @@ class Connection(asyncio.Protocol):
             if self._service.stopping:
                 exchange.answer.keep = False
             await exchange.answer.write(response, self)
+            # The next answer is not begun on top of one that nobody takes.
+            if self._full is not None:
+                await self._full
             whole = True
         except Broken as error:
             structlog.get_logger().error("failure", id=exchange.request.id, error=str(error), **exchange.request.note)
@@ -284,6 +289,7 @@ class Connection(asyncio.Protocol):
         self._exchanges.popleft()
         self._task = None
         if self.lost:
+            self._leave()
             return
         self._since = time.monotonic()
         if not whole:
@@ -297,6 +303,21 @@ class Connection(asyncio.Protocol):
                 following = self._exchanges[0]
                 self._task = asyncio.get_running_loop().create_task(self._run(following))
             self._regulate()
+
+    def _leave(self) -> None:
+        """The connection is gone, and so is what was under way on it: a server that stops waits for both."""
+        connections = self._service.connections
+        connections.discard(self)
+        if not connections:
+            self._service.emptied.set()
+
+    def _end_head(self, data: bytes) -> bytes:
+        """What follows a head of which the end began in what came before. Raises Refused when it goes on."""
+        self._parser.feed_data(data[:3])
+        if self._framing:
+            raise Refused(431, b"the request line and the header fields are too large\n")
+        self._framing = len(data) - 3
+        return data[3:]
 
     def _regulate(self) -> None:
         """Read on, unless somebody has to catch up first."""

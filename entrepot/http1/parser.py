@@ -6,6 +6,8 @@ from typing import Protocol
 
 import httptools
 
+from entrepot.wire.http import Headers
+
 
 class Refused(ValueError):
     """A head that is not served: the status and the line that tell the client why."""
@@ -31,8 +33,6 @@ class Parser(httptools.HttpRequestParser):
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader)
         self._reader = reader
-        # What comes behind a request that asked to close is the connection's to pass over, not an error.
-        self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # all that a transport gives
         """Raises Refused."""
@@ -50,11 +50,14 @@ class Parser(httptools.HttpRequestParser):
                 raise Refused(400, b"this is not HTTP/1.1\n") from error
 
 
-def check_version(version: str, fields: list[tuple[bytes, bytes]]) -> None:
-    """Raises Refused for what is not HTTP/1.1, nor HTTP/1.0 without a transfer coding: that has none
-    (RFC 9112 §6.1), so what stands between may frame it otherwise.
+def check_version(version: str, headers: Headers) -> None:
+    """Raises Refused for what is not HTTP/1.1 with a host (RFC 9112 §3.2), nor HTTP/1.0 without a transfer
+    coding: that has none (RFC 9112 §6.1), so what stands between may frame it otherwise.
     """
-    if version != "1.1" and (version != "1.0" or any(name == b"transfer-encoding" for name, _ in fields)):
+    if version == "1.1":
+        if headers.raw_get(b"host") is None:
+            raise Refused(400, b"a request names its host\n")
+    elif version != "1.0" or headers.raw_get(b"transfer-encoding") is not None:
         raise Refused(400, b"HTTP/%b is not understood here\n" % version.encode())
 
 
