@@ -203,11 +203,12 @@ class Connection(asyncio.Protocol):
             # RFC 9110 §10.1.1: not of HTTP/1.0, and not when some of the body is there already.
             waits = expect is not None and expect.lower() == b"100-continue" and not body.received
             if waits and exchange.answer.chunks:
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._regulate()
 
     def write(self, data: Buffer) -> None:
-        self.transport.write(data)
+        if not self.lost:  # uvloop's transport raises then
+            self.transport.write(data)
 
     async def writable(self) -> None:
         if self._full is not None:

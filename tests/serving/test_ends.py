@@ -96,3 +96,18 @@ def test_spaces_behind_a_value_are_no_part_of_it(server: Server) -> None:
         wire.send(start.replace(b"b  c\r\n", b"b  c \t \r\n") + b"hello")
         assert wire.answer().status == 200
     assert ask(server, "HEAD", "/bucket/spaces").get("x-amz-meta-a") == "b  c"
+
+
+def test_clients_that_vanish_before_their_answer_leave_no_traceback(tmp_path: Path) -> None:
+    """Anybody could fill the log with them."""
+    with Server(tmp_path / "data") as server:
+        assert ask(server, "PUT", "/bucket").status == 200
+        for _ in range(60):
+            with Wire(server) as wire:
+                wire.send(signed(server, "GET", "/bucket") + HEALTH * 3)
+                wire.reset()
+        assert ask(server, "GET", "/bucket").status == 200
+        server.stop()
+        lines = [line for line in server.log.read_text().splitlines() if not line.startswith("{")]
+        server.start()
+    assert len(lines) == 1, "there is more than the greeting"
