@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
     """``_since`` tells since when the next head, or at the beginning the first byte of it, is awaited;
     ``_between`` that nothing of it has come. ``_framing`` counts what came since the last content or
     end of a head: parts of messages that the parser may keep. A connection that is ``_deaf`` passes
-    over whatever else comes.
+    over whatever else comes; ``_ended`` tells that nothing does.
     """
 
     def __init__(self, service: Service) -> None:
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._in_head = self._between = True
         self._since = time.monotonic()
         self._framing = 0
-        self._deaf = self._held_back = False
+        self._deaf = self._held_back = self._ended = False
         self.lost = False
         self._full: asyncio.Future[None] | None = None
         self._unsent = 0
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client sends no more. It may read still, what it has asked for (over TLS it cannot)."""
-        self._deaf = True
+        self._deaf = self._ended = True
         if not self._exchanges:
             return False
         last = self._exchanges[-1]
@@ -298,11 +298,21 @@ class Connection(asyncio.Protocol):
         elif not exchange.answer.keep:
             self._deaf = True
             self._exchanges.clear()
-            self.transport.close()
+            self._close()
         else:
             if self._exchanges:
                 following = self._exchanges[0]
                 self._task = asyncio.get_running_loop().create_task(self._run(following))
+            self._regulate()
+
+    def _close(self) -> None:
+        """End the connection behind what was written. A client that is in the middle of something is heard out,
+        for as long as a head may take: the reset that it would get may overtake the answer (RFC 9112 §9.6).
+        """
+        if self._between or self._ended or self._service.stopping or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self.transport.write_eof()
             self._regulate()
 
     def _leave(self) -> None:

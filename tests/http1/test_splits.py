@@ -51,11 +51,18 @@ class Line(asyncio.Transport):
         super().__init__()
         self.sent = b""
         self.reads = True
-        self.closed = self.aborted = False
+        self.closed = self.aborted = self.said_all = False
 
     def write(self, data: Buffer) -> None:
         assert not self.closed
+        assert not self.said_all
         self.sent += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.said_all = True
 
     def pause_reading(self) -> None:
         self.reads = False

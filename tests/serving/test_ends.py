@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,42 @@ def test_clients_that_vanish_before_their_answer_leave_no_traceback(tmp_path: Pa
         lines = [line for line in server.log.read_text().splitlines() if not line.startswith("{")]
         server.start()
     assert len(lines) == 1, "there is more than the greeting"
+
+
+def big(server: Server) -> bytes:
+    """Of nobody's, and more than is read over."""
+    return head("PUT", "/bucket/refused", [("host", "a"), ("content-length", str(48 * MIB))]) + bytes(48 * MIB)
+
+
+def large(_: Server) -> bytes:
+    return head("GET", "/health", [("host", "a"), ("x", "a" * 8 * MIB)])
+
+
+def garbled(server: Server) -> bytes:
+    return signed(server, "PUT", "/bucket/garbled", extra=[CHUNKED]) + chunk(b"hello") + b"x" * 8 * MIB
+
+
+@pytest.mark.parametrize(("sent", "status"), [(big, 403), (large, 431), (garbled, 400)])
+def test_a_client_that_sends_all_before_it_looks_finds_the_answer(
+    server: Server, sent: Callable[[Server], bytes], status: int
+) -> None:
+    """RFC 9112 §9.6: it is not reset while it sends."""
+    with Wire(server) as wire:
+        wire.send(sent(server))
+        reply = wire.answer()
+        assert (reply.status, reply.get("connection")) == (status, "close")
+        assert wire.ended()
+
+
+def test_a_client_that_goes_on_sending_behind_its_answer_is_left(server: Server) -> None:
+    with Wire(server) as wire:
+        wire.send(b"nonsense\r\n\r\n")
+        assert wire.answer().status == 400
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            _go_on(wire)
+
+
+def _go_on(wire: Wire) -> None:
+    while True:
+        wire.send(b"and more of it\r\n")
+        time.sleep(0.01)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.server import Server
-from tests.serving.raw import Closed, Wire, ask, chunk, signed
+from tests.serving.raw import Wire, ask, chunk, signed
 
 CHUNKED = ("transfer-encoding", "chunked")
 
@@ -16,8 +16,10 @@ def test_a_trailer_without_end_ends_the_connection(server: Server, begin: bytes,
     """The parser keeps a field until it has it whole, and nobody who reads the body sees that it grows."""
     with Wire(server) as wire:
         wire.send(signed(server, "PUT", "/bucket/endless", extra=[CHUNKED]) + chunk(b"hello") + begin)
-        with pytest.raises((BrokenPipeError, ConnectionResetError, Closed)):
-            _send_much(wire, piece)
+        for _ in range(100):
+            wire.send(piece)
+        reply = wire.answer()
+        assert (reply.status, reply.get("connection")) == (400, "close")
     assert ask(server, "HEAD", "/bucket/endless").status == 404
 
 
@@ -29,9 +31,3 @@ def test_many_small_chunks_are_no_trailer(server: Server) -> None:
         wire.send(b"0\r\nx: " + b"a" * 8000 + b"\r\n\r\n")
         assert wire.answer().status == 200
     assert ask(server, "GET", "/bucket/small").body == b"x" * 20_000
-
-
-def _send_much(wire: Wire, piece: bytes) -> None:
-    for _ in range(1000):
-        wire.send(piece)
-    wire.answer()
