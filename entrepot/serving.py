@@ -57,7 +57,8 @@ class Supervisor:
     """Starts the workers, replaces those that crash, and ends them.
 
     Its signals stay blocked and are waited for, so nothing runs in the middle of anything else. A
-    worker that ends before it was ready would end again: then the server gives up.
+    worker that ends before it was ready would end again: then the server gives up, unless it has begun
+    to serve and others go on.
     """
 
     def __init__(self, config: Config, ready: Callable[[], None]) -> None:
@@ -122,7 +123,7 @@ class Supervisor:
             was_ready = self._workers.pop(pid, None)
             if was_ready is None or self._deadline is not None:
                 continue
-            if was_ready:
+            if was_ready or (self._ready is None and any(self._workers.values())):
                 time.sleep(PAUSE_SECONDS)
                 self._start()
             else:

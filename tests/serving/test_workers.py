@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from tests.server import Server
 from tests.serving.processes import PROC, children
-from tests.serving.raw import ask
+from tests.serving.raw import Closed, ask
 
 
 def test_a_worker_may_open_as_many_files_as_the_system_lets_it(tmp_path: Path) -> None:
@@ -49,3 +50,29 @@ def test_a_server_whose_greeting_nobody_reads_serves(tmp_path: Path) -> None:
         assert process.wait(60) == 0
     finally:
         process.kill()
+
+
+def test_a_worker_that_ends_while_it_starts_takes_no_other_with_it(tmp_path: Path) -> None:
+    """The system may be short of memory for a moment."""
+    with Server(tmp_path / "data", workers=2) as server:
+        assert ask(server, "PUT", "/bucket").status == 200
+        first, kept = children(server.pid)
+        os.kill(first, signal.SIGKILL)
+        second = wait_for_another(server, {first, kept})
+        os.kill(second, signal.SIGKILL)
+        third = wait_for_another(server, {first, kept, second})
+        assert sorted(children(server.pid)) == sorted([kept, third])
+        while True:  # until the third one takes connections, some may find its socket not listening yet
+            with contextlib.suppress(OSError, Closed):
+                assert ask(server, "GET", "/bucket").status == 200
+                break
+        assert server.stop() == 0
+        server.start()
+
+
+def wait_for_another(server: Server, known: set[int]) -> int:
+    deadline = time.monotonic() + 60
+    while not (found := set(children(server.pid)) - known):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    return found.pop()
