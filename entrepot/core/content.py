@@ -155,9 +155,19 @@ class _Taking:
         self._digests: list[tuple[str, Digest]] = [(name, new_digest(name)) for name in intake.digests]
         self._whole = blake3()
         self._size = 0
-        self._order = asyncio.Lock()
-        self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: list[asyncio.Task[Piece]] = []
+
+    # Most bodies are one small blob and need neither.
+
+    @functools.cached_property
+    def _order(self) -> asyncio.Lock:
+        """Held by the blob that is being hashed."""
+        return asyncio.Lock()
+
+    @functools.cached_property
+    def _slots(self) -> asyncio.Semaphore:
+        """One for each blob that may be under way."""
+        return asyncio.Semaphore(AT_ONCE)
 
     async def run(self, body: AsyncIterator[Buffer]) -> Received:
         gathering = self._content.gathering()
