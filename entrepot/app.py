@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import importlib.util
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -136,12 +136,12 @@ def route(core: Core, config: Config) -> Handler:
         if not door.SEGMENTS:
             fallback = handler
 
-    async def dispatch(request: Request) -> Response:
+    def dispatch(request: Request) -> Awaitable[Response]:
         segment = request.path[1:].partition(b"/")[0]
         handler = by_segment.get(segment)
         if handler is None or is_signed(request) or (domains and is_below(request, domains)):
             handler = fallback
-        return await handler(request)
+        return handler(request)
 
     return dispatch
 

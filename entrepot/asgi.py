@@ -142,9 +142,9 @@ def bounded(handler: Handler, header_bytes: int) -> Handler:
     or in codings of which one is left out (§6.1), and more than one host (§3.2).
     """
 
-    async def check(request: Request) -> Response:
+    def check(request: Request) -> Awaitable[Response]:
         if request.refusal is not None:
-            return request.refusal
+            return _answered(request.refusal)
         headers = request.headers
         raw = headers.raw
         if len(request.raw_path) + len(request.raw_query) + sum([len(n) + len(v) + 4 for n, v in raw]) > header_bytes:
@@ -156,14 +156,18 @@ def bounded(handler: Handler, header_bytes: int) -> Handler:
                 return _plain(400, b"no Transfer-Encoding but chunked is understood here\n")
         if headers.repeated and [name for name, _ in raw].count(b"host") > 1:
             return _plain(400, b"send one Host\n")
-        return await handler(request)
+        return handler(request)
 
     return check
 
 
-def _plain(status: int, body: bytes) -> Response:
+async def _answered(response: Response) -> Response:
+    return response
+
+
+def _plain(status: int, body: bytes) -> Awaitable[Response]:
     fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    return Response(status, fields, body)
+    return _answered(Response(status, fields, body))
 
 
 async def _send_bytes(send: Send, response: Response, body: Buffer) -> None:

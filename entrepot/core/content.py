@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
@@ -110,13 +110,13 @@ class Content:
             raise TooLarge("body", intake.size, intake.limit)
         return await _Taking(self, store, intake).run(body)
 
-    async def read(self, store: str, bytes_: Bytes, span: Span) -> Buffer | AsyncIterator[Buffer]:
+    def read(self, store: str, bytes_: Bytes, span: Span) -> Awaitable[Buffer | AsyncIterator[Buffer]]:
         """The bytes of a span: at once when they are few, else as a stream.
 
         Raises BlobMissing and BlobCorrupt for the first piece; a later one that fails ends the
         stream with the same errors.
         """
-        return await self._reader.read(store, bytes_, span)
+        return self._reader.read(store, bytes_, span)
 
     async def claim(self, store: str, blob: BlobId, size: int) -> int:
         """Protect a blob from the collector before it is put; what to name it with. Raises Busy."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,11 +53,11 @@ async def put_object(call: Call) -> Response:
     return Response(200, fields)
 
 
-async def open_object(call: Call) -> Opened:
+def open_object(call: Call) -> Awaitable[Opened]:
     """The version a GET or HEAD names, its preconditions met."""
     headers = call.request.headers
     check_unencrypted(headers)
-    return await call.core.objects.open(call.who, call.bucket, call.key, call.version_id(), conditions(headers))
+    return call.core.objects.open(call.who, call.bucket, call.key, call.version_id(), conditions(headers))
 
 
 async def get_object(call: Call) -> Response:
