@@ -80,6 +80,7 @@ class Request:
         "method",
         "mount",
         "note",
+        "parameters",
         "raw_path",
         "raw_query",
         "refusal",
@@ -101,6 +102,8 @@ class Request:
         self.method = method
         self.raw_path = raw_path
         self.raw_query = raw_query
+        self.parameters = raw_query
+        """The query as far as it is about what is asked for; a door may leave out what proves who asks."""
         self.headers = headers
         self.body = body
         self.scheme = scheme
@@ -132,8 +135,8 @@ class Request:
         for (a presigned query has many), so no value is decoded. Raises UnicodeDecodeError.
         """
         if self._names is None:
-            parse = _remembered_names if len(self.raw_query) <= _REMEMBERED_BYTES else _parse_names
-            self._names = parse(self.raw_query) if self.raw_query else {}
+            parse = _remembered_names if len(self.parameters) <= _REMEMBERED_BYTES else _parse_names
+            self._names = parse(self.parameters) if self.parameters else {}
         return self._names
 
     def param(self, name: str) -> str | None:

@@ -20,6 +20,9 @@ from entrepot.wire.http import Request
 REMEMBERED: Final = 4096
 """Heads of presigned requests kept, about 1 KiB each."""
 
+_REPEATED: Final = frozenset({"GET", "HEAD"})
+"""Methods of requests that come again."""
+
 Head = tuple[str, bytes, bytes, tuple[tuple[bytes, bytes], ...]]
 
 
@@ -35,7 +38,7 @@ class Proofs:
         """The principal of a request, and its proof unless it is anonymous. Raises Refusal."""
         head: Head | None = None
         seen = None
-        if b"X-Amz-Signature=" in request.raw_query:
+        if request.method in _REPEATED and b"X-Amz-Signature=" in request.raw_query:
             head = (request.method, request.raw_path, request.raw_query, tuple(request.headers.raw))
             seen = self._seen.get(head)
         claim = parse(request) if seen is None else seen[0]

@@ -26,6 +26,7 @@ from entrepot.doors.s3.absent import absent, preflight
 from entrepot.doors.s3.calls import Call, check_key
 from entrepot.doors.s3.documents import error as error_document
 from entrepot.doors.s3.faults import refusal_of
+from entrepot.doors.s3.presigned import split_signature
 from entrepot.doors.s3.proofs import Proofs
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import EntrepotError
@@ -108,6 +109,8 @@ class Door:
             return render(request, refusal_of(error))
 
     async def _answer(self, request: Request) -> Response:
+        if request.raw_query:
+            request.parameters, _ = split_signature(request.raw_query)
         bucket, key = self._resource(request)
         name, operation = find_operation(request, bucket, key)
         note = request.note

@@ -63,7 +63,7 @@ def check(
     _check_scope(claim, region, service)
     check_time(claim, now)
     key = signing_key(secret, claim.date, claim.region, claim.service)
-    scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request".encode()
+    scope = _scope(claim.date, claim.region, claim.service)
     forms = path_forms(request.raw_path)
     for path in forms:
         to_sign, _ = _texts(claim, request.method, path, scope)
@@ -77,8 +77,7 @@ def check(
 
 def _texts(claim: Claim, method: str, path: bytes, scope: bytes) -> tuple[bytes, bytes]:
     """The string to sign, and the canonical request in it."""
-    query = b"&".join([name + b"=" + value for name, value in claim.query])
-    text = canonical_request(method, path, query, claim.values, claim.signed_headers, claim.payload)
+    text = canonical_request(method, path, claim.query, claim.values, claim.signed_headers, claim.payload)
     digest = hashlib.sha256(text).hexdigest().encode()
     return b"\n".join((b"AWS4-HMAC-SHA256", claim.timestamp.encode(), scope, digest)), text
 
@@ -127,6 +126,11 @@ def check_time(claim: Claim, now: float) -> None:
             Expires=timestamps.extended(end),
             ServerTime=timestamps.extended(now),
         )
+
+
+@lru_cache(maxsize=1024)
+def _scope(date: str, region: str, service: str) -> bytes:
+    return f"{date}/{region}/{service}/aws4_request".encode()
 
 
 @lru_cache(maxsize=1024)

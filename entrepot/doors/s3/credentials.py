@@ -1,0 +1,55 @@
+"""What both places of a signature have in them: the credential, the list of signed headers, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from entrepot.doors.s3.refusal import Refusal, refuse
+
+ALGORITHM: Final = b"AWS4-HMAC-SHA256"
+
+_DAY: Final = re.compile(rb"[0-9]{8}")
+
+
+@lru_cache(maxsize=1024)
+def scope(credential: bytes, code: str) -> tuple[str, str, str, str]:
+    """Access key, day, region and service of ``KEY/YYYYMMDD/REGION/SERVICE/aws4_request``."""
+    parts = credential.rsplit(b"/", 4)
+    if len(parts) != 5 or not all(parts) or parts[4] != b"aws4_request" or not credential.isascii():
+        raise refuse(code, "The Credential must be <access key>/YYYYMMDD/<region>/<service>/aws4_request.")
+    if not _DAY.fullmatch(parts[1]):
+        raise refuse(code, f"The date in the Credential is not YYYYMMDD: {shown(parts[1])!r}.")
+    access_key, day, region, service, _ = credential.decode("ascii").rsplit("/", 4)
+    return access_key, day, region, service
+
+
+def signed_names(signed: bytes, code: str) -> frozenset[bytes]:
+    """The names in a list of signed headers. Raises the refusal ``code`` for one that is not well formed."""
+    names = _names(signed)
+    if names is None:
+        raise refuse(code, "SignedHeaders must name headers in lower case, sorted, each once, host among them.")
+    return names
+
+
+@lru_cache(maxsize=256)
+def _names(signed: bytes) -> frozenset[bytes] | None:
+    names = signed.split(b";")
+    wanted = frozenset(names)
+    if signed != signed.lower() or names != sorted(wanted) or b"host" not in wanted or b"" in wanted:
+        return None
+    return wanted
+
+
+def shown(raw: bytes) -> str:
+    """The beginning of what a client sent, fit for an answer."""
+    return raw[:256].decode("ascii", "backslashreplace")
+
+
+def no_version_2() -> Refusal:
+    return refuse("InvalidRequest", "Signature Version 2 is not supported: sign with AWS4-HMAC-SHA256.")
+
+
+def no_ecdsa() -> Refusal:
+    return refuse("NotImplemented", "AWS4-ECDSA-P256-SHA256 is not implemented: sign with AWS4-HMAC-SHA256.")

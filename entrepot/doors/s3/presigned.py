@@ -1,0 +1,162 @@
+"""What a query says of a signature, apart from the signature itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from entrepot.doors.s3 import timestamps
+from entrepot.doors.s3.canonical import Pairs, query_pairs
+from entrepot.doors.s3.credentials import ALGORITHM, no_ecdsa, no_version_2, scope, shown, signed_names
+from entrepot.doors.s3.refusal import refuse
+
+LONGEST: Final = 7 * 86400
+"""Seconds that a presigned request may be valid."""
+
+BAD_QUERY: Final = "AuthorizationQueryParametersError"
+_PARAMETERS: Final = {
+    name.lower(): name
+    for name in (
+        b"X-Amz-Algorithm",
+        b"X-Amz-Credential",
+        b"X-Amz-Date",
+        b"X-Amz-Expires",
+        b"X-Amz-SignedHeaders",
+        b"X-Amz-Signature",
+    )
+}
+_OPTIONAL: Final = {name.lower(): name for name in (b"X-Amz-Security-Token", b"X-Amz-Content-Sha256")}
+_SPELLING: Final = _PARAMETERS | _OPTIONAL
+
+
+def split_signature(raw_query: bytes) -> tuple[bytes, bytes]:
+    """A presigned query without its signature, and the signature: b"" unless it is the last parameter and
+    plain, as all known signers write it.
+    """
+    if raw_query[-81:-64] == b"&X-Amz-Signature=" and raw_query[-64:].isalnum():
+        return raw_query[:-81], raw_query[-64:]
+    return raw_query, b""
+
+
+@dataclass(frozen=True, slots=True)
+class Presigned:
+    """What a presigned query says, but for the signature itself."""
+
+    access_key: str
+    date: str
+    region: str
+    service: str
+    signed_headers: bytes
+    names: frozenset[bytes]
+    timestamp: str
+    time: int
+    expires: int
+    payload: bytes | None
+    token: str | None
+
+
+def read_query(raw: bytes) -> tuple[Presigned | None, bytes, bytes]:
+    """What a query says of a signature if it has one, its canonical form, and the signature. Who signs many
+    requests in a second repeats all but the last, so that is what is remembered.
+    """
+    unsigned, signature = split_signature(raw)
+    if not signature:
+        return _parse_query(raw)
+    found, query, _ = (_remembered_query if len(unsigned) <= _REMEMBERED_BYTES else _parse_signed_query)(unsigned)
+    return found, query, signature
+
+
+def read_unsigned(raw: bytes) -> bytes | None:
+    """The canonical form of a query without anything of a signature in it; None when there is."""
+    query = query_pairs(raw)
+    return b"&".join([name + b"=" + value for name, value in query]) if _parameters(query) is None else None
+
+
+def _parse_query(raw: bytes) -> tuple[Presigned | None, bytes, bytes]:
+    query = query_pairs(raw)
+    found = _parameters(query)
+    presigned = None if found is None else _presigned(found)
+    canonical = b"&".join([name + b"=" + value for name, value in query if name != b"X-Amz-Signature"])
+    return presigned, canonical, b"" if found is None else found[b"x-amz-signature"]
+
+
+def _parse_signed_query(unsigned: bytes) -> tuple[Presigned | None, bytes, bytes]:
+    return _parse_query(unsigned + b"&X-Amz-Signature=" + b"0" * 64)
+
+
+_REMEMBERED_BYTES: Final = 1024
+_remembered_query = lru_cache(maxsize=1024)(_parse_signed_query)
+
+
+def _presigned(found: dict[bytes, bytes]) -> Presigned:
+    algorithm = found.get(b"x-amz-algorithm", b"")
+    if algorithm.startswith(b"AWS4-ECDSA-"):
+        raise no_ecdsa()
+    missing = [name.decode() for lower, name in _PARAMETERS.items() if not found.get(lower)]
+    if missing:
+        raise refuse(BAD_QUERY, f"A presigned request needs these parameters too: {', '.join(missing)}.")
+    if algorithm != ALGORITHM:
+        raise refuse(BAD_QUERY, "X-Amz-Algorithm must be AWS4-HMAC-SHA256.")
+    access_key, day, region, service = scope(unquote_to_bytes(found[b"x-amz-credential"]), BAD_QUERY)
+    signed = unquote_to_bytes(found[b"x-amz-signedheaders"])
+    names = signed_names(signed, BAD_QUERY)
+    stamp = found[b"x-amz-date"]
+    try:
+        seconds = timestamps.parse_basic(stamp)
+    except ValueError as error:
+        raise refuse(BAD_QUERY, f"X-Amz-Date is {error}.") from None
+    token = found.get(b"x-amz-security-token")
+    return Presigned(
+        access_key,
+        day,
+        region,
+        service,
+        signed,
+        names,
+        stamp.decode("ascii"),
+        seconds,
+        _expires(found[b"x-amz-expires"]),
+        found.get(b"x-amz-content-sha256"),
+        None if token is None else unquote_to_bytes(token).decode("latin-1"),
+    )
+
+
+def _parameters(query: Pairs) -> dict[bytes, bytes] | None:
+    """The ``X-Amz-*`` parameters by lower-case name, or None when none of them is about a signature.
+
+    Names are compared after decoding and without regard to case, so that no spelling of a
+    parameter slips past a check here and is understood elsewhere.
+    """
+    found: dict[bytes, bytes] = {}
+    signed = False
+    problem = ""
+    for name, value in query:
+        lower = name.lower()
+        if lower == b"awsaccesskeyid":
+            raise no_version_2()
+        if not lower.startswith(b"x-amz-"):
+            continue
+        if lower in found:
+            problem = f"{shown(name)} is there more than once."
+        elif lower in _SPELLING and name != _SPELLING[lower]:
+            problem = f"{shown(name)} must be spelt {shown(_SPELLING[lower])}."
+        found[lower] = value
+        signed = signed or lower in _PARAMETERS
+    if not signed:
+        return None
+    if problem:
+        raise refuse(BAD_QUERY, problem)
+    return found
+
+
+def _expires(value: bytes) -> int:
+    if not re.fullmatch(rb"-?[0-9]+", value):
+        raise refuse(BAD_QUERY, "X-Amz-Expires must be a number of seconds.")
+    # Seven digits are out of bounds already; more must not become a huge integer.
+    seconds = int(value) if len(value) <= 7 else LONGEST + 1
+    if not 0 < seconds <= LONGEST:
+        raise refuse("AccessDenied", f"X-Amz-Expires must be between 1 and {LONGEST} seconds.")
+    return seconds
