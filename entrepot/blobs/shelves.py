@@ -11,7 +11,6 @@ What holds at any moment, for every process that uses the directory:
 
 from __future__ import annotations
 
-import mmap
 import os
 import secrets
 import stat as modes
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from entrepot.blobs.files import Files
+from entrepot.blobs.pages import LARGE, Pages
 from entrepot.blobs.store import MAX_BLOB, check_span, digest
 from entrepot.errors import BlobCorrupt, BlobMissing
 from entrepot.model import BlobId, Buffer, Span
@@ -30,7 +30,7 @@ LEFTOVER_AGE = 3600
 """Seconds after which a file in ``tmp`` belongs to nobody: other processes write there too."""
 
 _TICK = 50_000_000  # ns; a file may change twice within one tick of the clock that stamps it
-_LARGE = 2 * 1024 * 1024  # bytes: of a large page
+_PAGES = Pages()
 _PAGE = 1024  # blobs at least in a page, but for the last
 
 
@@ -257,7 +257,7 @@ class Shelves:
 
     def _pull(self, fd: int, size: int, offset: int) -> Buffer:
         """``size`` bytes, fewer only if the file ends before."""
-        if size >= _LARGE:
+        if size >= LARGE:
             return self._pull_large(fd, size, offset)
         data = self._files.read(fd, size, offset)
         while len(data) < size:
@@ -268,14 +268,8 @@ class Shelves:
         return data
 
     def _pull_large(self, fd: int, size: int, offset: int) -> Buffer:
-        """The same in memory of large pages. In pages of the usual size it takes the system longer to find
-        the memory, page by page, than to copy and to hash all bytes.
-        """
-        buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with suppress(OSError):  # a system without them
-                buffer.madvise(mmap.MADV_HUGEPAGE)
-        view = memoryview(buffer)
+        """The same in memory that is used again."""
+        view = _PAGES.take(size)
         end = 0
         while end < size and (count := self._files.read_into(fd, view[end:], offset + end)):
             end += count
