@@ -90,9 +90,15 @@ class Opened:
 
     async def parts(self) -> list[Part]:
         """The parts that the version was completed from, in order: numbers, sizes and checksums.
-        None when it was put or copied in one piece.
+        None when it was put or copied in one piece. Raises Busy as :meth:`read` does.
         """
-        return await self._database.read(find_layout(self.version.id)) if self.version.parts else []
+        version = self.version
+        if not version.parts:
+            return []
+        found = await self._database.read(find_layout(version.id))
+        if len(found) != version.parts or sum(part.size for part in found) != version.size:
+            raise _replaced()
+        return found
 
     async def read(self, span: Span | None = None) -> Buffer | AsyncIterator[Buffer]:
         """See :meth:`Content.read`; the whole content without a span.
@@ -105,8 +111,12 @@ class Opened:
         except BlobMissing:
             same = await self._database.read(rows.find_version(self.bucket.id, version.key, version.version_id))
             if same is None or _name(same) != _name(version):
-                raise Busy("the object was replaced while it was being read") from None
+                raise _replaced() from None
             raise
+
+
+def _replaced() -> Busy:
+    return Busy("the object was replaced while it was being read")
 
 
 def _name(version: Version) -> tuple[int, int, bytes]:

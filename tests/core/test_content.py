@@ -16,7 +16,7 @@ from entrepot.catalog.blobs import place
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put
 from entrepot.core.uploads import Claimed, Completion, Place
-from entrepot.errors import BodyIncomplete, DigestMismatch, EntrepotError, ObjectMissing, StoreFull, TooLarge
+from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, EntrepotError, ObjectMissing, StoreFull, TooLarge
 from entrepot.model import Buffer, Meta, Span
 from tests.core.services import ROOT, STORE, Services, cut, joined, open_services, pieces
 
@@ -69,6 +69,30 @@ def test_an_upload_is_its_parts(parts: list[bytes], blob_size: int, start: int, 
             assert await joined(await opened.read()) == whole
             assert await joined(await opened.read(Span(start, end))) == whole[start:end]
             assert [part.size for part in await opened.parts()] == [len(part) for part in parts]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("others", [[b"another"], [b"an", b"other one"]])
+def test_parts_are_never_those_of_what_came_after(others: list[bytes]) -> None:
+    """An overwritten version leaves its row to the next one."""
+
+    async def upload(services: Services, parts: list[bytes]) -> None:
+        upload = await services.uploads.create(ROOT, "bucket", "key", Meta())
+        where = Place("bucket", "key", upload.upload_id)
+        for number, part in enumerate(parts, 1):
+            await services.uploads.put_part(ROOT, where, number, pieces([part]), Intake())
+        done = [Claimed(number) for number in range(1, len(parts) + 1)]
+        await services.uploads.complete(ROOT, where, Completion(done))
+
+    async def story() -> None:
+        async with open_services(blob_size=8) as services:
+            await services.buckets.create(ROOT, "bucket")
+            await upload(services, [b"first", b"second"])
+            opened = await services.objects.open(ROOT, "bucket", "key")
+            await upload(services, others)
+            with pytest.raises(Busy):
+                await opened.parts()
 
     asyncio.run(story())
 
