@@ -96,7 +96,7 @@ class Opened:
         if not version.parts:
             return []
         found = await self._database.read(find_layout(version.id))
-        if len(found) != version.parts or sum(part.size for part in found) != version.size:
+        if await self._is_replaced():  # asked afterwards: so they were this version's still
             raise _replaced()
         return found
 
@@ -109,10 +109,14 @@ class Opened:
         try:
             return await self._content.read(self.bucket.store, version.bytes, span or Span(0, version.size))
         except BlobMissing:
-            same = await self._database.read(rows.find_version(self.bucket.id, version.key, version.version_id))
-            if same is None or _name(same) != _name(version):
+            if await self._is_replaced():
                 raise _replaced() from None
             raise
+
+    async def _is_replaced(self) -> bool:
+        version = self.version
+        same = await self._database.read(rows.find_version(self.bucket.id, version.key, version.version_id))
+        return same is None or _name(same) != _name(version)
 
 
 def _replaced() -> Busy:
