@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import subprocess
@@ -11,6 +12,10 @@ from pathlib import Path
 from typing import IO
 
 from tests.server import CHECKOUT, program
+
+PR_CAPBSET_DROP = 24
+CAP_DAC_OVERRIDE = 1
+CAP_DAC_READ_SEARCH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,21 @@ class Done:
         return self.out.splitlines()
 
 
+def _bow() -> None:
+    """Take from the process, and from root's programs that it becomes, what looks past permissions."""
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """A working directory with ``entrepot-data`` in it, and no settings but those given."""
+    """A working directory with ``entrepot-data`` in it, and no settings but those given. A ``humble`` one may
+    not pass over the permissions of files, be its user root.
+    """
 
     home: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    humble: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -48,6 +62,7 @@ class Shell:
             cwd=self.home,
             env=self.environment,
             timeout=120,
+            preexec_fn=_bow if self.humble else None,
         )
         assert b"Traceback" not in done.stderr, done.stderr.decode()
         return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode(), done.stdout)

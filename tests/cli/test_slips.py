@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,13 +179,12 @@ def test_a_damaged_catalog(held: Shell, damage: str) -> None:
     assert "the catalog is damaged" in done.out
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
 def test_what_this_user_may_not_touch(held: Shell) -> None:
     shut = held.home / "shut"
     shut.mkdir(mode=0o500)
     try:
         for words in (["get", "photos/c", "shut/c"], ["export", "photos", "shut"], ["serve", "--data", "shut/data"]):
-            assert "Permission denied" in held.fail(*words)
+            assert "Permission denied" in replace(held, humble=True).fail(*words)
     finally:
         shut.chmod(0o700)
 
