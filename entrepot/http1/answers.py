@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, Protocol
 
+from entrepot.wire.dates import http_date
 from entrepot.wire.http import Buffer, Response
 
 BODILESS: Final = frozenset({204, 304})
@@ -66,7 +66,7 @@ class Answer:
                 await self._stream(response, body, outlet)
             except Broken:
                 raise
-            except Exception as error:
+            except Exception as error:  # whatever it is: raised, and told from what is broken here
                 raise StreamFailed(str(error)) from error
             finally:
                 close = getattr(body, "aclose", None)
@@ -89,21 +89,23 @@ class Answer:
             outlet.write(self._head(response, []))
         elif left is not None:
             outlet.write(self._head(response, []))
-            await _write_length(left, body, outlet)
+            await _write(body, outlet, left=left)
         elif self.chunks:
             outlet.write(self._head(response, [(b"transfer-encoding", b"chunked")]))
-            await _write_chunks(body, outlet)
+            await _write(body, outlet, chunks=True)
         else:
             self.keep = False
             outlet.write(self._head(response, []))
-            await _write_all(body, outlet)
+            await _write(body, outlet)
 
     def _head(self, response: Response, framing: Sequence[tuple[bytes, bytes]]) -> bytes:
         fields = [*response.headers, *framing]
         if not self.keep and _CLOSE not in fields:
             fields.append(_CLOSE)
         line = _LINES.get(response.status) or b"HTTP/1.1 %d " % response.status
-        head = b"\r\n".join([line, _date(), *[b": ".join(field) for field in fields], b"", b""])
+        head = b"\r\n".join(
+            [line, b"date: " + http_date(int(time.time())), *[b": ".join(field) for field in fields], b"", b""]
+        )
         if head.count(b"\n") != len(fields) + 3:
             raise Broken("a field of the answer holds a line of its own")
         return head
@@ -117,53 +119,19 @@ def length_of(fields: Sequence[tuple[bytes, bytes]]) -> int | None:
     return None
 
 
-async def _write_length(left: int, body: AsyncIterator[Buffer], outlet: Outlet) -> None:
+async def _write(body: AsyncIterator[Buffer], outlet: Outlet, *, left: int | None = None, chunks: bool = False) -> None:
+    """Write a stream to its end: of the length ``left``, or in chunks, or as it is."""
     async for data in body:
-        left -= len(data)
-        if left < 0:
-            raise Broken("a stream goes on behind its announced end")
-        outlet.write(data)
-        await outlet.writable()
+        if left is not None:
+            left -= len(data)
+            if left < 0:
+                raise Broken("a stream goes on behind its announced end")
+        if data:  # an empty chunk would be the last one
+            outlet.write(b"".join((b"%x\r\n" % len(data), data, b"\r\n")) if chunks else data)
+            await outlet.writable()
         if outlet.lost:
             return
     if left:
         raise Broken(f"a stream ends {left} bytes too early")
-
-
-async def _write_chunks(body: AsyncIterator[Buffer], outlet: Outlet) -> None:
-    async for data in body:
-        if data:  # an empty chunk is the last one
-            outlet.write(b"".join((b"%x\r\n" % len(data), data, b"\r\n")))
-            await outlet.writable()
-        if outlet.lost:
-            return
-    outlet.write(b"0\r\n\r\n")
-
-
-async def _write_all(body: AsyncIterator[Buffer], outlet: Outlet) -> None:
-    async for data in body:
-        outlet.write(data)
-        await outlet.writable()
-        if outlet.lost:
-            return
-
-
-class _Clock:
-    """The field Date, made once a second (RFC 9110 §6.6.1)."""
-
-    __slots__ = ("field", "second")
-
-    def __init__(self) -> None:
-        self.second = 0
-        self.field = b""
-
-
-_CLOCK: Final = _Clock()
-
-
-def _date() -> bytes:
-    second = int(time.time())
-    if second != _CLOCK.second:
-        _CLOCK.second = second
-        _CLOCK.field = b"date: %b" % formatdate(second, usegmt=True).encode()
-    return _CLOCK.field
+    if chunks:
+        outlet.write(b"0\r\n\r\n")

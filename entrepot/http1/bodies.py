@@ -22,11 +22,11 @@ class Source(Protocol):
 
 class Arriving(Incoming):
     """Fed by a connection, read by a handler. ``waiting_since`` is when the reader began to wait for
-    more; None while it does not. ``invited`` tells that the client may send without being asked (RFC 9110
-    §10.1.1).
+    more; None while it does not. ``whole`` tells that all of it has come, read or not, ``invited`` that
+    the client may send without being asked (RFC 9110 §10.1.1).
     """
 
-    __slots__ = ("_failed", "_pieces", "_source", "_waiter", "_whole", "held", "invited", "waiting_since")
+    __slots__ = ("_failed", "_pieces", "_source", "_waiter", "held", "invited", "waiting_since", "whole")
 
     def __init__(self, source: Source) -> None:
         self.received = 0  # as Incoming does; a call of its own would be felt here
@@ -34,41 +34,33 @@ class Arriving(Incoming):
         self._source = source
         self._pieces: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
-        self._whole = False
+        self.whole = False
         self._failed: type[BodyIncomplete | BodyStalled] | None = None
         self.held = 0
         self.invited = False
         self.waiting_since: float | None = None
 
-    @property
-    def whole(self) -> bool:
-        """Whether all of it has come, read or not."""
-        return self._whole
-
     def feed(self, data: bytes) -> None:
         """Take a piece that is not empty."""
         self._pieces.append(data)
         self.held += len(data)
-        if self._waiter is not None:
-            self._wake()
+        self._wake()
 
     def finish(self) -> None:
         """Take note of the end."""
-        self._whole = True
+        self.whole = True
         self.ended = not self._pieces
-        if self._waiter is not None:
-            self._wake()
+        self._wake()
 
     def fail(self, error: type[BodyIncomplete | BodyStalled]) -> None:
         """No more will come. What came is read first. Does nothing to a body that is whole."""
-        if not self._whole and self._failed is None:
+        if not self.whole and self._failed is None:
             self._failed = error
-            if self._waiter is not None:
-                self._wake()
+            self._wake()
 
     async def __anext__(self) -> bytes:
         while not self._pieces:
-            if self._whole:
+            if self.whole:
                 raise StopAsyncIteration
             if self._failed is not None:
                 self.broken = True
@@ -78,7 +70,7 @@ class Arriving(Incoming):
         self._pieces.clear()
         self.held = 0
         self.received += len(data)
-        self.ended = self._whole
+        self.ended = self.whole
         return data
 
     async def _wait(self) -> None:

@@ -258,7 +258,10 @@ class Connection(asyncio.Protocol):
     def _begin(self, exchange: Exchange) -> None:
         self._exchanges.append(exchange)
         if len(self._exchanges) == 1:
-            self._task = asyncio.get_running_loop().create_task(self._run(exchange))
+            self._start()
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(self._exchanges[0]))
 
     async def _run(self, exchange: Exchange) -> None:
         """Answer a request. Whatever goes wrong with an answer ends the connection, so that the client
@@ -301,8 +304,7 @@ class Connection(asyncio.Protocol):
             self._close()
         else:
             if self._exchanges:
-                following = self._exchanges[0]
-                self._task = asyncio.get_running_loop().create_task(self._run(following))
+                self._start()
             self._regulate()
 
     def _close(self) -> None:

@@ -77,7 +77,7 @@ async def test_other_bodies_are_not_read_for_nothing(who: Principal, put: Put) -
     async with open_services() as services:
         await services.buckets.create(ROOT, "bucket")
         with pytest.raises(Denied):
-            await services.objects.put(who, "bucket", "key", Unread(), put)  # type: ignore[arg-type]
+            await services.objects.put(who, "bucket", "key", Unread(), put)  # type: ignore[arg-type]  # it must not be read
 
 
 async def test_nor_is_one_whose_condition_fails() -> None:
@@ -86,4 +86,4 @@ async def test_nor_is_one_whose_condition_fails() -> None:
         await services.objects.put(ROOT, "bucket", "key", pieces([SMALL]), said())
         put = said(when=Precondition(if_none_match=("*",)))
         with pytest.raises(PreconditionFailed):
-            await services.objects.put(ROOT, "bucket", "key", Unread(), put)  # type: ignore[arg-type]
+            await services.objects.put(ROOT, "bucket", "key", Unread(), put)  # type: ignore[arg-type]  # it must not be read

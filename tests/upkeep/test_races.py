@@ -56,7 +56,7 @@ async def test_a_name_between_snapshot_and_removal_is_kept(house: House) -> None
     scan = house.database.scan
 
     async def interrupted(operation: object) -> object:
-        found: object = await scan(operation)  # type: ignore[arg-type]
+        found: object = await scan(operation)  # type: ignore[arg-type]  # whatever the replaced method was given
         stage = {
             list_unnamed_manifests.__name__: "large",
             list_unnamed_inline.__name__: "inline",

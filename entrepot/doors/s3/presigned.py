@@ -72,15 +72,18 @@ def read_query(raw: bytes) -> tuple[Presigned | None, bytes, bytes]:
 def read_unsigned(raw: bytes) -> bytes | None:
     """The canonical form of a query without anything of a signature in it; None when there is."""
     query = query_pairs(raw)
-    return b"&".join([name + b"=" + value for name, value in query]) if _parameters(query) is None else None
+    return _joined(query) if _parameters(query) is None else None
 
 
 def _parse_query(raw: bytes) -> tuple[Presigned | None, bytes, bytes]:
     query = query_pairs(raw)
     found = _parameters(query)
     presigned = None if found is None else _presigned(found)
-    canonical = b"&".join([name + b"=" + value for name, value in query if name != b"X-Amz-Signature"])
-    return presigned, canonical, b"" if found is None else found[b"x-amz-signature"]
+    return presigned, _joined(query), b"" if found is None else found[b"x-amz-signature"]
+
+
+def _joined(query: Pairs) -> bytes:
+    return b"&".join([name + b"=" + value for name, value in query if name != b"X-Amz-Signature"])
 
 
 def _parse_signed_query(unsigned: bytes) -> tuple[Presigned | None, bytes, bytes]:
