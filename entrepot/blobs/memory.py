@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
 
-from entrepot.blobs.store import Capabilities, check_span, digest
+from entrepot.blobs.store import Capabilities, cut, digest
 from entrepot.errors import BlobCorrupt, BlobMissing, StoreFull
 from entrepot.model import BlobId, Buffer, Span
 
@@ -43,10 +43,7 @@ class MemoryStore:
         if digest(data) != id:
             self._set_aside(id)
             raise BlobCorrupt(id.hex(), self.name)
-        if span is None:
-            return data
-        check_span(span, len(data))
-        return data[span.start : span.end]
+        return cut(data, span)
 
     async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
         return {id: len(self._blobs[id]) for id in ids if id in self._blobs}

@@ -83,6 +83,14 @@ def check_span(span: Span, size: int) -> None:
         raise RangeInvalid(size, f"{span.start}-{span.end}")
 
 
+def cut(data: Buffer, span: Span | None) -> Buffer:
+    """The bytes of a span, or all of them. Raises RangeInvalid."""
+    if span is None:
+        return data
+    check_span(span, len(data))
+    return data[span.start : span.end]
+
+
 async def receive(store: BlobStore, data: Buffer, id: BlobId | None = None) -> BlobId:
     """The only way into a store: bounds the blob, names it, keeps it.
 

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Final
 
-from entrepot.blobs.store import Capabilities, check_span, digest
+from entrepot.blobs.store import Capabilities, cut, digest
 from entrepot.catalog import stored as rows
 from entrepot.catalog.database import Database
 from entrepot.errors import BlobCorrupt, BlobMissing
@@ -71,10 +71,7 @@ class InlineStore:
         if found != id:
             await self._database.write(rows.damage_stored(self.name, id, data), large=True)
             raise BlobCorrupt(id.hex(), self.name)
-        if span is None:
-            return data
-        check_span(span, len(data))
-        return data[span.start : span.end]
+        return cut(data, span)
 
     async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
         return await self._database.read(rows.stored_sizes(self.name, list(ids)), large=len(ids) > FEW)

@@ -14,6 +14,14 @@ from tests.doors.s3.signing import EMPTY, KEY, NOW, STAMP, Sent, presigned, refu
 
 ZEROS = "0" * 64
 WEEK = 604800
+PARAMETERS = (
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+)
 
 
 def with_signature(sent: Sent, value: str) -> Sent:
@@ -95,17 +103,7 @@ def test_a2_credential_in_the_query_without_a_signature_is_refused(query: str) -
         }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "X-Amz-Algorithm",
-        "X-Amz-Credential",
-        "X-Amz-Date",
-        "X-Amz-Expires",
-        "X-Amz-SignedHeaders",
-        "X-Amz-Signature",
-    ],
-)
+@pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize("empty", [False, True])
 def test_a2_presigned_request_with_a_parameter_missing_is_refused(*, name: str, empty: bool) -> None:
     sent = presigned("GET", "/b/k")
@@ -244,12 +242,7 @@ def test_a6_presigned_url_changed_in_one_place_is_refused(altered: Sent) -> None
 @pytest.mark.parametrize(
     "name",
     [
-        "X-Amz-Algorithm",
-        "X-Amz-Credential",
-        "X-Amz-Date",
-        "X-Amz-Expires",
-        "X-Amz-SignedHeaders",
-        "X-Amz-Signature",
+        *PARAMETERS,
         "x-amz-signature",
         "X%2dAmz%2dSignature",
         "X-AMZ-EXPIRES",

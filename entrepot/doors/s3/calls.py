@@ -101,7 +101,7 @@ class Call:
 class Incoming:
     """The body of a PutObject or UploadPart: decoded, with what it must come to."""
 
-    __slots__ = ("_announced", "_decoder", "_md5", "_request", "_trailers", "_verified", "limit", "size")
+    __slots__ = ("_announced", "_decoder", "_early", "_md5", "_request", "_trailers", "_verified", "limit", "size")
 
     def __init__(self, request: Request, verified: Verified | None, limit: int, *, announced: bool = True) -> None:
         headers = request.headers
@@ -113,6 +113,7 @@ class Incoming:
         self._announced: Announced | None = parse_announced(headers) if announced else None
         self._md5 = parse_content_md5(headers)
         self._trailers: Mapping[str, str] = {}
+        self._early: Mapping[str, bytes] | None = None
         self.limit = limit
         self.size = content_length(request)
         if self._decoder is not None:
@@ -142,7 +143,7 @@ class Incoming:
 
     def intake(self) -> Intake:
         """The body as core takes it, with the digests that S3 wants."""
-        digests = {"md5", self.checksum, *self._expected_early()}
+        digests = {"md5", self.checksum, *self._announced_early()}
         return Intake(self.size, self.limit, tuple(digests), self._expected)
 
     def refusal(self, error: DigestMismatch) -> Refusal:
@@ -152,7 +153,13 @@ class Incoming:
             return payload_mismatch(signed, error.computed)
         return refusal_of(error)
 
-    def _expected_early(self) -> dict[str, bytes]:
+    def _announced_early(self) -> Mapping[str, bytes]:
+        """What is known of the body's digests before it comes."""
+        if self._early is None:
+            self._early = self._read_early()
+        return self._early
+
+    def _read_early(self) -> Mapping[str, bytes]:
         expected: dict[str, bytes] = {}
         if self._md5 is not None:
             expected["md5"] = self._md5
@@ -165,11 +172,11 @@ class Incoming:
         return expected
 
     def _expected(self) -> Mapping[str, bytes]:
-        expected = self._expected_early()
-        if self._announced is not None and self._announced.value is None:
-            text = self._trailers.get(f"x-amz-checksum-{self._announced.name}", "")
-            expected[self._announced.name] = decode_checksum(self._announced.name, text)
-        return expected
+        expected = self._announced_early()
+        if self._announced is None or self._announced.value is not None:
+            return expected
+        name = self._announced.name
+        return {**expected, name: decode_checksum(name, self._trailers.get(f"x-amz-checksum-{name}", ""))}
 
     def check_document(self, body: Buffer) -> None:
         """Hold a small body against every digest announced. Raises Refusal."""
