@@ -43,11 +43,11 @@ def now() -> int:
 
 
 @contextlib.asynccontextmanager
-async def open_core(config: Config) -> AsyncIterator[Core]:
-    """Catalog, stores and services of one process, for as long as the context lasts."""
+async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[Core]:
+    """Catalog, stores and services of one process, for as long as the context lasts; a server's is ``lasting``."""
     async with contextlib.AsyncExitStack() as stack:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        database = await open_catalog(config)
+        database = await open_catalog(config, lasting=lasting)
         stack.push_async_callback(database.close)
         stores = open_stores(config, database)
         for store in stores.values():
@@ -63,13 +63,13 @@ async def open_core(config: Config) -> AsyncIterator[Core]:
         yield assemble(config, database, stores, content)
 
 
-async def open_catalog(config: Config) -> Database:
+async def open_catalog(config: Config, *, lasting: bool) -> Database:
     """SQLite beside the data, or PostgreSQL when its address is set."""
     if config.catalog:
         from entrepot.catalog.postgres import PostgreSQL  # noqa: PLC0415 - its driver only where it is used
 
         return await PostgreSQL.open(config.catalog)
-    return await SQLite.open(config.data / "catalog.sqlite")
+    return await SQLite.open(config.data / "catalog.sqlite", lasting=lasting)
 
 
 def open_stores(config: Config, database: Database) -> Mapping[str, BlobStore]:
@@ -108,7 +108,7 @@ def application(config: Config) -> Application:
 
     @contextlib.asynccontextmanager
     async def lifetime() -> AsyncIterator[Handler]:
-        async with open_core(config) as core:
+        async with open_core(config, lasting=True) as core:
             observer = Observer(bounded(route(core, config), config.limits.header_bytes), config)
             try:
                 yield observer

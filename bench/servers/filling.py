@@ -12,6 +12,7 @@ from pathlib import Path
 from entrepot.catalog.database import Transaction
 from entrepot.catalog.objects import NewVersion, insert_version, look_up
 from entrepot.catalog.sqlite import SQLite
+from entrepot.core.objects import new_version_id
 from entrepot.model import Bucket, Version
 
 _BATCH = 10_000
@@ -44,6 +45,6 @@ def _insert(bucket: Bucket, model: Version, names: Sequence[str]) -> Transaction
     place = replace(model.bytes, data=None)
     for name in names:
         new = NewVersion(
-            bucket.id, bucket.name, name, f"{now:032x}", model.etag, model.owner, place, model.meta, model.checksums
+            bucket.id, bucket.name, name, new_version_id, model.etag, model.owner, place, model.meta, model.checksums
         )
         yield from insert_version(new, now)

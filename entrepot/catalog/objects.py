@@ -84,14 +84,14 @@ _VERSIONING: Final = tuple(Versioning)
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version to be written. ``version_id`` is used where the bucket keeps versions, ``parts``
+    """A version to be written. ``new_id`` makes its version id where the bucket keeps versions, ``parts``
     are those that it was completed from. Without ``bucket`` it goes to the one that has the name then.
     """
 
     bucket: int | None
     bucket_name: str
     key: str
-    version_id: str
+    new_id: Callable[[], str]
     etag: str
     owner: str
     bytes: Bytes
@@ -193,7 +193,7 @@ def insert_version(
     else:
         yield from _let_go(overwritten, now)
     place_ = yield from place(store, new.bytes, now)
-    version_id = new.version_id if versioning is Versioning.ON else NULL_VERSION
+    version_id = new.new_id() if versioning is Versioning.ON else NULL_VERSION
     values = {
         "size": place_.size, "etag": new.etag, "hash": place_.hash, "inline_id": place_.inline, "blob": place_.blob,
         "manifest": place_.manifest, **meta_values(new.meta), "checksums": pack_checksums(new.checksums),

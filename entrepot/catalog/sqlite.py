@@ -70,7 +70,7 @@ class _Write:
 class SQLite:
     """A :class:`~entrepot.catalog.database.Database` in one file, or in memory."""
 
-    def __init__(self, path: Path | None, *, vfs: str | None = None) -> None:
+    def __init__(self, path: Path | None, *, vfs: str | None = None, lasting: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._memory = path is None
@@ -90,7 +90,7 @@ class SQLite:
             self._reader = self._writer
         else:
             self._reader = self._connect()
-            self._checkpointer = Checkpointer(path, self._connect)
+            self._checkpointer = Checkpointer(path, self._connect, lasting=lasting)
             self._writer.set_wal_hook(self._checkpointer.notice)
         self._scanners = ThreadPoolExecutor(2, thread_name_prefix="catalog-scan")
         self._scan_connections: list[apsw.Connection] = []
@@ -98,13 +98,14 @@ class SQLite:
         self._committer.start()
 
     @classmethod
-    async def open(cls, path: Path | None, *, vfs: str | None = None) -> SQLite:
-        """Open, creating and migrating the file as needed; None is a catalog in memory.
+    async def open(cls, path: Path | None, *, vfs: str | None = None, lasting: bool = False) -> SQLite:
+        """Open, creating and migrating the file as needed; None is a catalog in memory. ``lasting`` is for a
+        process that will write for long, and readies the disk for that.
 
         Raises Incompatible for a catalog of a newer program, Unavailable when it cannot be opened.
         """
         try:
-            return cls(path, vfs=vfs)
+            return cls(path, vfs=vfs, lasting=lasting)
         except apsw.Error as error:
             raise translate(error) from error
 

@@ -182,7 +182,7 @@ class Objects:
     def _new(self, who: Principal, id: int | None, bucket: str, key: str, put: Put, received: Received) -> NewVersion:
         checksums = Checksums({name: received.digests[name] for name in put.keep})
         return NewVersion(
-            id, bucket, key, self.new_id(), etag_of(received.place, received.digests), who.account, received.place,
+            id, bucket, key, self.new_id, etag_of(received.place, received.digests), who.account, received.place,
             put.meta, checksums,
         )  # fmt: skip
 
@@ -245,7 +245,7 @@ class Objects:
             new = await self._recut(who, source, target, key, meta, missing)
         else:
             new = NewVersion(
-                target.id, bucket, key, self.new_id(), old.etag, who.account, replace(old.bytes, data=None), meta,
+                target.id, bucket, key, self.new_id, old.etag, who.account, replace(old.bytes, data=None), meta,
                 old.checksums,
             )  # fmt: skip
         return old, await self._publish(new, copy.when)
@@ -260,7 +260,7 @@ class Objects:
         values = {} if old.checksums.composite else dict(old.checksums.values)
         values.update({name: received.digests[name] for name in keep})
         return NewVersion(
-            target.id, target.name, key, self.new_id(), etag_of(received.place, received.digests), who.account,
+            target.id, target.name, key, self.new_id, etag_of(received.place, received.digests), who.account,
             received.place, meta, Checksums(values),
         )  # fmt: skip
 

@@ -223,7 +223,7 @@ class Uploads:
         def compose(upload: Upload, parts: Sequence[Part]) -> NewVersion:
             chosen = choose(parts, completion)
             return NewVersion(
-                bucket.id, bucket.name, upload.key, self.objects.new_id(), multipart_etag(chosen), upload.owner,
+                bucket.id, bucket.name, upload.key, self.objects.new_id, multipart_etag(chosen), upload.owner,
                 recut or joined(chosen), upload.meta, whole_checksums(upload, chosen, completion), chosen,
             )  # fmt: skip
 

@@ -55,7 +55,7 @@ def new_version(
     parts: Sequence[Part] = (),
 ) -> objects.NewVersion:
     return objects.NewVersion(
-        bucket.id, bucket.name, key, version_id, hashlib.md5(data, usedforsecurity=False).hexdigest(), "owner",
+        bucket.id, bucket.name, key, lambda: version_id, hashlib.md5(data, usedforsecurity=False).hexdigest(), "owner",
         bytes_ or inline(data), meta or Meta("text/plain"), checksums, parts,
     )  # fmt: skip
 

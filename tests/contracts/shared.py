@@ -85,7 +85,15 @@ def die_in_the_middle(address: str) -> None:
 def version_of(bucket: Bucket, key: str, who: str) -> objects.NewVersion:
     data = who.encode()
     return objects.NewVersion(
-        bucket.id, bucket.name, key, who, who, who, Bytes(len(data), digest(data), data=data), Meta(), NO_CHECKSUMS
+        bucket.id,
+        bucket.name,
+        key,
+        lambda: who,
+        who,
+        who,
+        Bytes(len(data), digest(data), data=data),
+        Meta(),
+        NO_CHECKSUMS,
     )
 
 

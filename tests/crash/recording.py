@@ -7,10 +7,13 @@ What runs at the same time is put one after another here, so that the order is t
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import apsw
 
@@ -69,14 +72,15 @@ class Record:
         self._inodes.pop(name, None)
         self.add(Entry(name, None, name))
 
-    def watch(self, log: str, checkpointer: Checkpointer) -> None:
+    @contextlib.contextmanager
+    def watched(self, log: str) -> Iterator[None]:
         """Record too that the log is laid out ahead, which SQLite knows nothing of."""
-        lay_out = checkpointer.lay_out
+        lay_out = Checkpointer.lay_out
 
-        def recorded() -> bool:
+        def recorded(checkpointer: Checkpointer) -> bool:
             with self.lock:
                 before = os.stat(log).st_size  # noqa: PTH116 - SQLite says it in text
-                more = lay_out()
+                more = lay_out(checkpointer)
                 added = os.stat(log).st_size - before  # noqa: PTH116 - same
                 if added:
                     self.laid_out += 1
@@ -84,7 +88,8 @@ class Record:
                     self.add(Sync(self.inode(log)))
                 return more
 
-        checkpointer.lay_out = recorded  # type: ignore[method-assign]
+        with patch.object(Checkpointer, "lay_out", recorded):
+            yield
 
     def sync_directory(self, path: str) -> None:
         if name := self.inside(path):

@@ -86,18 +86,16 @@ class Load:
 
 @asynccontextmanager
 async def recorded(folder: Path, record: Record, files: RecordedFiles, pragma: str) -> AsyncIterator[House]:
-    database = await SQLite.open(folder / "catalog.sqlite", vfs="recorded")
-    database._writer.execute(pragma)
-    checkpointer = database._checkpointer
-    assert checkpointer is not None
-    record.watch(str(folder / "catalog.sqlite-wal"), checkpointer)
-    store = DiskStore(folder / "blobs", "main", files)
-    try:
-        async with opened(folder, database, store) as house:
-            yield house
-    finally:
-        store.close()
-        await database.close()
+    with record.watched(str(folder / "catalog.sqlite-wal")):
+        database = await SQLite.open(folder / "catalog.sqlite", vfs="recorded", lasting=True)
+        database._writer.execute(pragma)
+        store = DiskStore(folder / "blobs", "main", files)
+        try:
+            async with opened(folder, database, store) as house:
+                yield house
+        finally:
+            store.close()
+            await database.close()
 
 
 def run_load(
@@ -211,8 +209,7 @@ def _short_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """The write-ahead log is copied back all the time, by its own thread and by the writer."""
     monkeypatch.setattr(checkpoint, "START_PAGES", 12)
     monkeypatch.setattr(checkpoint, "LIMIT_PAGES", 40)
-    monkeypatch.setattr(checkpoint, "READY_PAGES", 6)
-    monkeypatch.setattr(checkpoint, "READY_BYTES", 100_000)
+    monkeypatch.setattr(checkpoint, "LAID_BYTES", 100_000)
 
 
 def test_nothing_acknowledged_is_lost(memory: Path) -> None:
