@@ -12,19 +12,22 @@ from typing import Final, TypeVar
 import apsw
 
 from entrepot.catalog.turnstile import Turnstile
+from entrepot.catalog.writeback import Writeback
 
 T = TypeVar("T")
 
-START_PAGES: Final = 1_024
-"""Length of the log at which it is copied back: 4 MiB at pages of 4 KiB. A longer log costs the disk less, as
-a page that changed many times is written once; but its copy is one flood of writes that commits wait behind
-(measured, p99 of 16 writers: 6, 8, 9, 13, 16 ms for 256, 512, 1,024, 2,048, 4,096 pages, with two to six percent
-more puts for each doubling)."""
+START_PAGES: Final = 2_048
+"""Length of the log at which it is copied back: 8 MiB at pages of 4 KiB. A longer log costs the disk less, as
+a page that changed many times is written once; but the more there is, the longer do commits wait behind it."""
+
+GENTLY: Final = ((20, 0.001), (10, 0.0005))
+"""How what was copied goes to disk: in so many sections, with a pause of so many seconds behind each. The second
+round is for what writers added during the first."""
 
 LIMIT_PAGES: Final = 16_384
 """Length at which a writer copies back whatever there is: 64 MiB."""
 
-LAID_BYTES: Final = 12 * 1024 * 1024
+LAID_BYTES: Final = 20 * 1024 * 1024
 """How far the log of a lasting process is laid out ahead, which is longer than it gets as a rule. A sync that
 overwrites takes half the time of one that lengthens a file, or fills what is only reserved, as either makes the
 file system write its own notes too (measured: 110 µs against 200)."""
@@ -39,8 +42,9 @@ class Checkpointer:
     A passive checkpoint never blocks a writer or reader; it copies what nobody needs any more.
     Writers add to the log meanwhile, so the little that is left then is copied with the turnstile
     held: only a log that was copied to its end is begun again from its start instead of being
-    lengthened. When a copy fails, or a reader is in its way, the log simply stays until it has grown
-    by as much again.
+    lengthened. That last copy ends with a sync of all of them, so before it what was copied is sent to
+    disk little by little. When a copy fails, or a reader is in its way, the log simply stays until it
+    has grown by as much again.
 
     ``lasting`` tells of a process that will write for long: it lays the log out as it begins.
     """
@@ -50,13 +54,14 @@ class Checkpointer:
         self._next = START_PAGES
         self._laid = not lasting
         self._log = path.with_name(path.name + "-wal")
+        self._writeback = Writeback(path)
         self._connect = connect
         self._elected = os.open(path.with_name(path.name + ".checkpoint"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._turnstile = Turnstile(path)  # of its own: a lock on a file holds against other openings of it
         self._wake = threading.Event()
         if lasting:
             self._wake.set()
-        self._closing = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="catalog-checkpoint", daemon=True)
         self._thread.start()
 
@@ -96,7 +101,7 @@ class Checkpointer:
         while True:
             self._wake.wait()
             self._wake.clear()
-            if self._closing:
+            if self._closing.is_set():
                 break
             try:
                 fcntl.flock(self._elected, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,8 +118,13 @@ class Checkpointer:
             self._laid = True
             while self._in_turn(self.lay_out):
                 pass
-        elif self._copy_back(connection) < START_PAGES:
-            self._in_turn(lambda: self._copy_back(connection))
+            return
+        for sections, pause in GENTLY:
+            if self._copy_back(connection) >= START_PAGES:
+                return
+            for _ in self._writeback.sections(sections):
+                self._closing.wait(pause)
+        self._in_turn(lambda: self._copy_back(connection))
 
     def _in_turn(self, work: Callable[[], T]) -> T:
         self._turnstile.enter()
@@ -130,7 +140,7 @@ class Checkpointer:
         try:
             with self._log.open("r+b") as file:
                 missing = LAID_BYTES - file.seek(0, os.SEEK_END)
-                if missing <= 0 or self._closing:
+                if missing <= 0 or self._closing.is_set():
                     return False
                 file.write(bytes(min(missing, SLICE_BYTES)))
                 file.flush()
@@ -140,7 +150,7 @@ class Checkpointer:
         return missing > SLICE_BYTES
 
     def close(self) -> None:
-        self._closing = True
+        self._closing.set()
         self._wake.set()
         self._thread.join()
         self._turnstile.close()

@@ -18,6 +18,7 @@ from entrepot.catalog.sqlite import SQLite
 def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> None:
     """Any error: one that escaped would end the thread that answers writers, with the turnstile held."""
     path = tmp_path / "catalog.sqlite"
+    path.touch()
     checkpointer = Checkpointer(path, lambda: apsw.Connection(str(path)))
     try:
         broken = apsw.Connection(str(path))
@@ -30,8 +31,8 @@ def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> No
 
 
 async def test_a_log_in_use_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is copied back once for each time that it has grown, not once for each commit: then it begins again
-    from its start, although writers never pause.
+    """It is copied back each time that it has grown, not with each commit: then it begins again from its start,
+    although writers never pause.
     """
     monkeypatch.setattr(checkpoint, "START_PAGES", 100)
     monkeypatch.setattr(checkpoint, "LAID_BYTES", 1_000_000)
@@ -64,7 +65,7 @@ async def test_a_log_in_use_begins_again(tmp_path: Path, monkeypatch: pytest.Mon
     restarts = sum(after < before for before, after in pairwise(lengths))
     added = sum(after - before if after > before else after for before, after in pairwise(lengths))
     assert restarts > 0
-    assert copies <= 2 * (added // 100 + 1)
+    assert copies <= 3 * (added // 100 + 1)
     assert (tmp_path / "catalog.sqlite").stat().st_size > 0
 
 
