@@ -118,7 +118,8 @@ class Checkpointer:
             self._laid = True
             while self._in_turn(self.lay_out):
                 pass
-            return
+            if self.pages < START_PAGES:  # it has not grown since this process began
+                return
         for sections, pause in GENTLY:
             if self._copy_back(connection) >= START_PAGES:
                 return
@@ -135,12 +136,13 @@ class Checkpointer:
 
     def lay_out(self) -> bool:
         """Lengthen the log's file by a slice of zeros; whether there is more to do. The turnstile is
-        held, so nobody else adds to the log; what lies behind its last frame is nothing to SQLite.
+        held, so nobody else adds to the log; what lies behind its last frame is nothing to SQLite. A disk
+        that would be left with little room keeps it: the log is copied back into a file that has to grow.
         """
         try:
             with self._log.open("r+b") as file:
                 missing = LAID_BYTES - file.seek(0, os.SEEK_END)
-                if missing <= 0 or self._closing.is_set():
+                if missing <= 0 or self._closing.is_set() or _room(file.fileno()) < missing + LAID_BYTES:
                     return False
                 file.write(bytes(min(missing, SLICE_BYTES)))
                 file.flush()
@@ -155,3 +157,9 @@ class Checkpointer:
         self._thread.join()
         self._turnstile.close()
         os.close(self._elected)
+
+
+def _room(descriptor: int) -> int:
+    """Bytes that may still be written to the file system of a file."""
+    disk = os.fstatvfs(descriptor)
+    return disk.f_bavail * disk.f_frsize

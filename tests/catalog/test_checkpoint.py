@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import shutil
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from entrepot.catalog import buckets, checkpoint
 from entrepot.catalog.checkpoint import LIMIT_PAGES, Checkpointer
 from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.turnstile import held
 
 
 def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> None:
@@ -91,3 +94,49 @@ async def test_a_lasting_process_lays_the_log_out(tmp_path: Path, monkeypatch: p
     assert [bucket.name for bucket in await later.read(buckets.list_buckets(None, "", "", 10))] == ["bucket"]
     await later.write(buckets.create_bucket("another", "ann", "main", 2))
     await later.close()
+
+
+async def test_a_disk_with_little_room_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros that took the rest of a disk would leave none to copy the log back, nor for any blob."""
+    monkeypatch.setattr(checkpoint, "LAID_BYTES", 2**60)
+    database = await SQLite.open(tmp_path / "catalog.sqlite", lasting=True)
+    checkpointer = database._checkpointer
+    assert checkpointer is not None
+    before = (tmp_path / "catalog.sqlite-wal").stat().st_size
+    assert not checkpointer._in_turn(checkpointer.lay_out)
+    assert (tmp_path / "catalog.sqlite-wal").stat().st_size == before
+    await database.close()
+
+
+async def test_one_that_could_not_lay_out_as_it_began_copies_back_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process was at it then; what wakes this one later is a log that has grown."""
+    monkeypatch.setattr(checkpoint, "START_PAGES", 20)
+    path = tmp_path / "catalog.sqlite"
+    asked, copied = threading.Event(), threading.Event()
+    lock = fcntl.flock
+    copy_back = Checkpointer._copy_back
+
+    def locked(descriptor: int, operation: int) -> None:
+        try:
+            lock(descriptor, operation)
+        except BlockingIOError:
+            asked.set()
+            raise
+
+    def told(checkpointer: Checkpointer, connection: apsw.Connection) -> int:
+        copied.set()
+        return copy_back(checkpointer, connection)
+
+    monkeypatch.setattr(Checkpointer, "_copy_back", told)
+    monkeypatch.setattr(fcntl, "flock", locked)
+    with held(path, "checkpoint"):
+        database = await SQLite.open(path, lasting=True)
+        assert await asyncio.to_thread(asked.wait, 30)
+    checkpointer = database._checkpointer
+    assert checkpointer is not None
+    while checkpointer.pages < 20:
+        await database.write(buckets.create_bucket(f"bucket-{checkpointer.pages}", "ann", "main", 1))
+    assert await asyncio.to_thread(copied.wait, 30)
+    await database.close()
