@@ -51,6 +51,9 @@ class Checkpointer:
 
     def __init__(self, path: Path, connect: Callable[[], apsw.Connection], *, lasting: bool = False) -> None:
         self.pages = 0
+        self.broken = False
+        """Whether a sync of the disk failed. What was copied before it may be lost, and no later sync would tell: so
+        all of it stays in the log, from which whoever opens the catalog next, alone, copies it anew."""
         self._next = START_PAGES
         self._laid = not lasting
         self._log = path.with_name(path.name + "-wal")
@@ -87,12 +90,15 @@ class Checkpointer:
 
     def _copy_back(self, connection: apsw.Connection) -> int:
         """Copy what can be copied; the pages left. A reader in the way, or an I/O error, leaves all."""
+        if self.broken:
+            return START_PAGES
         try:
             length, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        except apsw.Error:
+        except apsw.Error as error:
             # Nothing is lost: the log is what was synced. Writers meet the same trouble and tell. None may
             # escape, whatever it is: it would end the committer with the turnstile held.
             self.pages = 0
+            self.broken = getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_FSYNC
             return START_PAGES
         return length - copied
 
@@ -110,7 +116,8 @@ class Checkpointer:
             try:
                 self._look_after(connection)
             finally:
-                fcntl.flock(self._elected, fcntl.LOCK_UN)
+                if not self.broken:  # nobody else copies either
+                    fcntl.flock(self._elected, fcntl.LOCK_UN)
         connection.close()
 
     def _look_after(self, connection: apsw.Connection) -> None:

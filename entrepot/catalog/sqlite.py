@@ -309,6 +309,8 @@ class SQLite:
             self._reader.execute("SELECT count(*) FROM migrations").fetchall()
         except apsw.Error as error:
             raise translate(error) from error
+        if self._checkpointer is not None and self._checkpointer.broken:
+            raise Unavailable("its disk failed: nothing is lost, but stop all that use it and start again")
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -325,6 +327,8 @@ class SQLite:
         if self._checkpointer is not None:
             self._checkpointer.close()
         for connection in (*self._scan_connections, self._reader, self._writer):
+            if self._checkpointer is not None and self._checkpointer.broken:
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.close()
         if self._turnstile is not None:
             self._turnstile.close()
