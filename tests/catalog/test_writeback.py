@@ -11,6 +11,8 @@ import pytest
 from entrepot.catalog import writeback
 from entrepot.catalog.writeback import SECTION_BYTES, Writeback
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the system call, and /proc, are Linux's")
+
 MIB = 1024 * 1024
 
 
@@ -68,7 +70,6 @@ def test_a_descriptor_that_is_another_file_now_is_not_used(tmp_path: Path, calls
     assert len(calls) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the system call is Linux's")
 def test_the_locks_of_sqlite_stay(tmp_path: Path) -> None:
     """What the call is made on is SQLite's own: nothing is opened, and nothing closed that would drop its locks."""
     path = tmp_path / "file.sqlite"
