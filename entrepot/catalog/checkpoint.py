@@ -98,7 +98,10 @@ class Checkpointer:
             # Nothing is lost: the log is what was synced. Writers meet the same trouble and tell. None may
             # escape, whatever it is: it would end the committer with the turnstile held.
             self.pages = 0
-            self.broken = getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_FSYNC
+            if (
+                getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_FSYNC
+            ):  # never taken back: two threads come here
+                self.broken = True
             return START_PAGES
         return length - copied
 
