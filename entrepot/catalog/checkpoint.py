@@ -35,6 +35,10 @@ file system write its own notes too (measured: 110 µs against 200)."""
 SLICE_BYTES: Final = 512 * 1024
 """How much of it is laid out while writers wait."""
 
+PIECE_BYTES: Final = 32 * 1024
+"""How much of it is written at once. Linux keeps in one piece in memory what came in one, and each small write that
+comes later goes through all of its piece: a commit's cost a tenth less in pieces of 16 to 64 KiB than of 4 or 512."""
+
 
 class Checkpointer:
     """A thread that copies the log back when it has grown. One process at a time does it.
@@ -150,12 +154,13 @@ class Checkpointer:
         that would be left with little room keeps it: the log is copied back into a file that has to grow.
         """
         try:
-            with self._log.open("r+b") as file:
+            with self._log.open("r+b", buffering=0) as file:
                 missing = LAID_BYTES - file.seek(0, os.SEEK_END)
                 if missing <= 0 or self._closing.is_set() or _room(file.fileno()) < missing + LAID_BYTES:
                     return False
-                file.write(bytes(min(missing, SLICE_BYTES)))
-                file.flush()
+                left = min(missing, SLICE_BYTES)
+                while left > 0:
+                    left -= file.write(bytes(min(left, PIECE_BYTES)))
                 os.fdatasync(file.fileno())
         except OSError:  # no log, or a full disk: writers meet it themselves and tell
             return False
