@@ -12,21 +12,30 @@ from entrepot.model import BlobId, Bytes, Piece, Span
 BLOB_SPACE: Final = 3
 """Lock space: blobs of a store that are being claimed or condemned."""
 
+
+def _renewed(column: str) -> str:
+    """The date of what is named or claimed again: later than the one before, even where the clock was set back
+    meanwhile. By that the collector sees that somebody came after it had looked.
+    """
+    return f"CASE WHEN {column} < :now THEN :now ELSE {column} + 1 END"
+
+
 _INLINE: Final = Sql(
     "INSERT INTO inline_blobs (digest, seen_at, data) VALUES (:digest, :now, :data) ON CONFLICT (digest) DO NOTHING"
 )
 _INLINE_AGAIN: Final = Sql(
-    "INSERT INTO inline_blobs (digest, seen_at, data) VALUES (:digest, :now, :data) "
-    "ON CONFLICT (digest) DO UPDATE SET seen_at = excluded.seen_at, damaged = 0, data = excluded.data RETURNING id"
+    "INSERT INTO inline_blobs (digest, seen_at, data) VALUES (:digest, :now, :data) ON CONFLICT (digest) DO UPDATE "
+    f"SET seen_at = {_renewed('inline_blobs.seen_at')}, damaged = 0, data = excluded.data RETURNING id"
 )
 _INLINE_DATA: Final = Sql("SELECT data FROM inline_blobs WHERE id = :id AND damaged = 0")
 _DAMAGE_INLINE: Final = Sql("UPDATE inline_blobs SET damaged = 1 WHERE id = :id")
 _CLAIM: Final = Sql(
     "INSERT INTO placements (store, blob, size, seen_at, claim) VALUES (:store, :blob, :size, :now, :now) "
-    "ON CONFLICT (store, blob) DO UPDATE SET seen_at = excluded.seen_at WHERE placements.condemned = 0 RETURNING claim"
+    f"ON CONFLICT (store, blob) DO UPDATE SET seen_at = {_renewed('placements.seen_at')} "
+    "WHERE placements.condemned = 0 RETURNING claim"
 )
 _RENEW: Final = Sql(
-    "UPDATE placements SET seen_at = :now, claim = 0 "
+    f"UPDATE placements SET seen_at = {_renewed('seen_at')}, claim = 0 "
     "WHERE store = :store AND blob = :blob AND condemned = 0 AND claim IN (0, :claim)"
 )
 _CONDEMN: Final = Sql(
@@ -46,9 +55,11 @@ _PIECES: Final = Sql(
     "AND start >= coalesce((SELECT max(start) FROM pieces WHERE manifest = :manifest AND start <= :begin), 0) "
     "ORDER BY start LIMIT :limit"
 )
-_RELEASE: Final = Sql("UPDATE manifests SET released_at = :now WHERE id = :id")
+_RELEASE: Final = Sql(f"UPDATE manifests SET released_at = {_renewed('released_at')} WHERE id = :id")
 # The id alone would do, were it not given to another blob once the last one has been collected.
-_RENEW_INLINE: Final = Sql("UPDATE inline_blobs SET seen_at = :now WHERE id = :id AND digest = :digest")
+_RENEW_INLINE: Final = Sql(
+    f"UPDATE inline_blobs SET seen_at = {_renewed('seen_at')} WHERE id = :id AND digest = :digest"
+)
 
 
 def find_inline(id: int) -> Transaction[bytes | None]:

@@ -30,7 +30,7 @@ ROOT = Principal("root", root=True)
 
 
 class Clock:
-    """The time, and so many microseconds more; never the same twice."""
+    """The time, and so many microseconds more; never the same twice, unless it is set back."""
 
     def __init__(self) -> None:
         self.ahead = 0
@@ -42,6 +42,11 @@ class Clock:
 
     def pass_(self, seconds: float) -> None:
         self.ahead += round(seconds * 1_000_000)
+
+    def set_back(self, seconds: float) -> None:
+        """As somebody does who finds that it is wrong: what is told next may have been told before."""
+        self.ahead -= round(seconds * 1_000_000)
+        self._last = 0
 
 
 @dataclass

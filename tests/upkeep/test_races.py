@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from entrepot.blobs.store import digest
 from entrepot.catalog.upkeep import list_unnamed_blobs, list_unnamed_inline, list_unnamed_manifests
 from entrepot.core.upkeep import Collected
@@ -45,7 +47,8 @@ async def test_nothing_named_is_collected_beside_writers(tmp_path: Path) -> None
         assert await house.check() == []
 
 
-async def test_a_name_between_snapshot_and_removal_is_kept(house: House) -> None:
+@pytest.mark.parametrize("back", [0, 3600], ids=["time passes", "clock set back"])
+async def test_a_name_between_snapshot_and_removal_is_kept(back: int, house: House) -> None:
     """Each thing that the snapshot showed unnamed is named again before the collector comes to it."""
     contents = {"inline": data(100), "blob": data(BLOB), "large": data(2 * BLOB + 1)}
     for key, content in contents.items():
@@ -64,6 +67,7 @@ async def test_a_name_between_snapshot_and_removal_is_kept(house: House) -> None
         }.get(operation.__name__, "")  # type: ignore[attr-defined]
         if stage and found and not renewed[stage]:
             renewed[stage] = True
+            house.clock.set_back(back)
             for key in [stage, "large"] if stage == "blob" else [stage]:
                 await house.put(f"{key} again", contents[key])
         return found
