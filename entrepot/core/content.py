@@ -10,6 +10,7 @@ collector.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from typing import Final, ParamSpec, TypeVar
 from blake3 import blake3
 
 from entrepot.blobs.store import BlobStore, digest, receive
-from entrepot.catalog.blobs import claim
+from entrepot.catalog.blobs import claim, forget
 from entrepot.catalog.database import Database
 from entrepot.core.budget import Budget, Gathering
 from entrepot.core.reading import Reader
@@ -124,8 +125,22 @@ class Content:
             claimed = await self._database.write(claim(store, blob, size, self._clock()))
             if claimed is not None:
                 return claimed
+            with contextlib.suppress(Busy):  # who condemned it is at work
+                await self._finish_removal(store, blob, size)
+                continue
             await asyncio.sleep(CLAIM_PAUSE)
         raise Busy(f"blob {blob.hex()} is being removed")
+
+    async def _finish_removal(self, store: str, blob: BlobId, size: int) -> None:
+        """Do what is left of a removal whose collector has ended half-way. Raises Busy when one is running.
+
+        Nobody else removes or forgets anything meanwhile, so it is asked here once more whether the blob is condemned:
+        by now it may be another's, put after the first one was gone.
+        """
+        async with self._database.alone("collect"):
+            if await self._database.write(claim(store, blob, size, self._clock())) is None:
+                await self.stores[store].remove([blob])
+                await self._database.write(forget(store, [blob]))
 
     async def keep(self, store: str, data: Buffer, id: BlobId) -> int:
         """Claim and put one blob; its claim."""

@@ -10,7 +10,7 @@ writes what the snapshot showed unnamed and old. Why nobody loses what they name
    and older than the grace period. Whoever named it in between changed the date.
 3. A blob goes in three steps, each durable: condemned in the catalog, removed from its store,
    forgotten. While it is condemned a claim waits, and a name is refused (Superseded). After a crash
-   the next run finishes what is condemned.
+   the next run finishes what is condemned, or before it whoever puts the same bytes.
 4. Only one collector runs on a catalog: a second one could remove, late, what was forgotten by the
    first and put again since.
 5. A manifest is let go (``released_at``) by whoever deletes its last name; readers that had opened it

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from entrepot.blobs.store import digest
-from entrepot.catalog.blobs import claim, condemn, place
+from entrepot.catalog.blobs import claim, condemn, condemn_orphan, place
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put, stream
 from entrepot.core.upkeep import Collected
@@ -130,6 +130,33 @@ async def test_a_crashed_collection_is_finished(house: House) -> None:
     await house.put("again", contents[0])
     assert await house.get("again") == contents[0]
     assert await house.check() == []
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_what_a_crashed_collection_left_can_be_put_again(house: House, *, removed: bool) -> None:
+    content = data(BLOB)
+    await house.put("key", content)
+    await house.delete("key")
+    await house.database.write(condemn("main", digest(content), house.clock() + 1))
+    if removed:
+        await house.store.remove([digest(content)])
+    await asyncio.gather(*(house.put(str(number), content) for number in range(4)))
+    assert await house.get("3") == content
+    assert await house.upkeep.collect(0) == Collected()
+    assert await house.check() == []
+
+
+async def test_what_is_being_removed_is_left_to_the_collector(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = data(BLOB)
+    await house.store.put(digest(content), content)
+    await house.database.write(condemn_orphan("main", digest(content), house.clock()))
+    monkeypatch.setattr("entrepot.core.content.CLAIM_TRIES", 3)
+    async with house.database.alone("collect"):
+        with pytest.raises(Busy):
+            await house.put("key", content)
+    assert await house.kept() == 1
+    await house.put("key", content)
+    assert await house.get("key") == content
 
 
 async def test_orphans_go_only_when_asked_for(house: House) -> None:
