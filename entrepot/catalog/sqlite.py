@@ -150,7 +150,8 @@ class SQLite:
             try:
                 return drive(connection, operation)
             finally:
-                connection.execute("COMMIT")
+                if not connection.get_autocommit():  # an I/O error has ended the snapshot already
+                    connection.execute("COMMIT")
         except apsw.Error as error:
             raise translate(error) from error
 

@@ -75,7 +75,7 @@ class SickFiles(Files):
 
 
 class SickVFS(apsw.VFS):
-    """SQLite on a disk where writing or syncing fails when ``sick`` says so."""
+    """SQLite on a disk where reading, writing or syncing fails when ``sick`` says so."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name, "unix")
@@ -95,6 +95,10 @@ class SickVFS(apsw.VFS):
 
 class _SickFile(apsw.VFSFile):
     vfs: SickVFS
+
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - SQLite's name
+        self.vfs.feel("read")
+        return super().xRead(amount, offset)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's name
         self.vfs.feel("write")
@@ -214,6 +218,19 @@ async def test_a_catalog_that_cannot_write(call: str, error: type[apsw.Error], b
     assert await patient.state("/bucket/old") == OLD
     patient.vfs.sick.clear()
     await recovered(patient, body)
+
+
+async def test_a_catalog_that_cannot_be_read(patient: Patient) -> None:
+    """A scan whose snapshot ended with the error says what the error was."""
+    for scanner in range(4):  # each has a connection by then, and has to read anew what was changed since
+        assert (await patient.ask("GET", "/bucket", prefix=str(scanner))).status_code == 200
+    assert (await patient.ask("PUT", "/bucket/new", SMALL)).status_code == 200
+    patient.vfs.sick["read"] = apsw.IOError
+    answer = await patient.ask("GET", "/bucket")
+    assert answer.status_code == 503, answer.text
+    assert patient.vfs.failed > 0
+    patient.vfs.sick.clear()
+    assert "<Key>new</Key>" in (await patient.ask("GET", "/bucket")).text
 
 
 async def test_a_catalog_that_has_reached_its_size(patient: Patient) -> None:
