@@ -147,7 +147,8 @@ class Database(Protocol):
 
     def alone(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold a name against everybody else on this catalog, other processes too, for as long as
-        the context lasts; it falls with the process. Raises Busy at once when somebody holds it.
+        the context lasts; it falls with the process. Raises Busy at once when somebody holds it, and
+        Unavailable where the database is elsewhere and was lost meanwhile, and the name with it.
         """
         ...
 

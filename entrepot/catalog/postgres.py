@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Self, cast
 
@@ -140,12 +140,15 @@ class PostgreSQL:
     async def alone(self, name: str) -> AsyncIterator[None]:
         async with self._long.session() as connection:
             number = _number(b"alone/" + name.encode())
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", number):
+            with _translating():
+                free = await connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
+            if not free:
                 raise Busy(f"another {name} is running on this catalog")
             try:
                 yield
             finally:
-                await connection.execute("SELECT pg_advisory_unlock($1)", number)
+                with _translating():  # of a connection that was lost, and the name with it
+                    await connection.execute("SELECT pg_advisory_unlock($1)", number)
 
     async def check(self) -> None:
         await self.read(_ping())
@@ -212,7 +215,8 @@ class _Lane:
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[_Pooled]:
         """A connection of one's own; what it holds in the server is given back by the caller."""
-        connection = await self._acquire()
+        with _translating():
+            connection = await self._acquire()
         try:
             yield connection
         finally:
@@ -342,6 +346,14 @@ prepared before another process migrated the catalog."""
 
 _UNAVAILABLE: Final = ("08", "28", "3D", "57P", "58", "25006")
 """Connection lost, refused, or to a database that is gone, going, or a standby."""
+
+
+@contextlib.contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except _DATABASE_ERRORS as error:
+        raise translate(error) from error
 
 
 def translate(error: Exception) -> Exception:

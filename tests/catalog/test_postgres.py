@@ -298,6 +298,18 @@ async def test_lost_connections_are_replaced(engine: Engine, database: Database)
     assert await database.write(put(b"z")) == 1
 
 
+async def test_a_name_that_was_lost_with_its_connection_is_told(engine: Engine, database: Database) -> None:
+    connection = await asyncpg.connect(engine.address)
+    with pytest.raises(Unavailable):
+        async with database.alone("collect"):
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'entrepot'"
+            )
+    await connection.close()
+    async with database.alone("collect"):
+        pass
+
+
 async def test_a_server_that_was_restarted_is_used_again(own: Postgres, database: Database) -> None:
     await database.write(put(b"before"))
     busy = asyncio.create_task(database.scan(single(SLEEP)))
@@ -308,6 +320,8 @@ async def test_a_server_that_was_restarted_is_used_again(own: Postgres, database
     for attempt in (database.check(), database.read(count()), database.scan(count()), database.write(put(b"lost"))):
         with pytest.raises(Unavailable):
             await attempt
+    with pytest.raises(Unavailable):
+        await database.alone("collect").__aenter__()
     await asyncio.to_thread(own.start)
     await database.check()
     assert await database.write(put(b"after")) == 1
