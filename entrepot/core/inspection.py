@@ -54,7 +54,7 @@ class Inspection:
         self._database = database
         self._stores = stores
         self._deep = deep
-        self._missing: set[rows.Place] = set()
+        self._missing: dict[rows.Place, int] = {}  # and the size that it should have
         self._damaged: set[rows.Place] = set()
 
     async def run(self) -> AsyncIterator[Finding]:
@@ -81,20 +81,20 @@ class Inspection:
         while page := await self._database.scan(rows.list_placements(name, after, LISTED)):
             there = await store.stat(list(page))
             sound = [blob for blob, size in page.items() if there.get(blob) == size]
-            self._missing.update((name, blob) for blob in page.keys() - set(sound))
+            self._missing.update({(name, blob): page[blob] for blob in page.keys() - set(sound)})
             if self._deep:
                 for start in range(0, len(sound), READ_AT_ONCE):
                     batch = sound[start : start + READ_AT_ONCE]
-                    await asyncio.gather(*(self._verify(name, store, blob) for blob in batch))
+                    await asyncio.gather(*(self._verify(name, store, blob, page[blob]) for blob in batch))
             after = max(page)
 
-    async def _verify(self, name: str, store: BlobStore, blob: BlobId) -> None:
+    async def _verify(self, name: str, store: BlobStore, blob: BlobId, size: int) -> None:
         try:
             await store.get(blob)
         except BlobCorrupt:
             self._damaged.add((name, blob))
         except BlobMissing:
-            self._missing.add((name, blob))
+            self._missing[name, blob] = size
 
     async def _verify_inline(self) -> None:
         after = 0
@@ -106,16 +106,30 @@ class Inspection:
 
     async def _suspects(self) -> AsyncIterator[Finding]:
         """Who needs what is missing: a blob that nothing names may just not have been put yet."""
-        suspects = frozenset(self._missing | self._damaged)
+        suspects = self._damaged.union(self._missing)
         if not suspects:
             return
-        for (store, blob), subject in await self._database.scan(rows.list_users(suspects)):
+        users = await self._database.scan(rows.list_users(frozenset(suspects)))
+        arrived = await self._arrived()  # looked for after the names: whatever has one was put before
+        for (store, blob), subject in users:
+            if (store, blob) in arrived:
+                continue
             if (store, blob) in self._damaged:
                 hint = f"blob {blob.hex()} in store {store} is damaged; putting the same bytes again mends it"
                 yield Finding("damaged", subject, hint)
             else:
                 hint = f"blob {blob.hex()} is not in store {store} as it was; putting the same bytes again mends it"
                 yield Finding("missing", subject, hint)
+
+    async def _arrived(self) -> set[rows.Place]:
+        """What was missing and is there by now."""
+        arrived: set[rows.Place] = set()
+        for name, store in self._stores.items():
+            missing = sorted(blob for store_name, blob in self._missing if store_name == name)
+            for start in range(0, len(missing), LISTED):
+                there = await store.stat([BlobId(blob) for blob in missing[start : start + LISTED]])
+                arrived.update((name, blob) for blob, size in there.items() if self._missing[name, blob] == size)
+        return arrived - self._damaged
 
 
 async def list_orphans(database: Database, name: str, store: BlobStore) -> AsyncIterator[list[BlobId]]:

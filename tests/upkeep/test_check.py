@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 
 from entrepot.blobs.store import digest
 from entrepot.core.inspection import Finding
+from entrepot.model import BlobId
 from tests.upkeep.house import BLOB, ROOT, House, data, opened
 
 LARGE = data(3 * BLOB + 17)
@@ -127,3 +128,18 @@ async def test_what_is_being_put_is_not_missing(tmp_path: Path) -> None:
     async with furnished(tmp_path) as house:
         await house.content.claim("main", digest(b"soon"), 4)
         assert await house.check() == []
+
+
+async def test_what_is_put_and_named_meanwhile_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check looks for a blob that is claimed; until it asks who needs it, it is there, and somebody does."""
+    async with furnished(tmp_path) as house:
+        await house.content.claim("main", digest(LARGE[:BLOB][::-1]), BLOB)
+        stat = house.store.stat
+
+        async def late(ids: Collection[BlobId]) -> Mapping[BlobId, int]:
+            found = await stat(ids)
+            await house.put("late", LARGE[:BLOB][::-1])
+            return found
+
+        monkeypatch.setattr(house.store, "stat", late)
+        assert await house.check(deep=False) == []
