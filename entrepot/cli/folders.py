@@ -2,7 +2,8 @@
 
 A path is a sequence of names. Each is opened relative to the one before and no symbolic link is
 followed on the way, so a link that lies in the directory leads nowhere. A file appears under its
-name when it is whole: until then it is ``.entrepot-….part`` beside it.
+name when it is whole: until then it is ``.entrepot-….part`` beside it. One that a killed process
+left behind goes when something is written beside it an hour later.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -24,6 +27,10 @@ from entrepot.model import Buffer
 
 NAME_BYTES: Final = 255
 READ_BYTES: Final = 1 << 20
+LEFTOVER_AGE: Final = 3600
+"""Seconds for which nobody has written to a part that nobody will."""
+
+_LEFTOVER: Final = re.compile(r"\.entrepot-[0-9a-f]{16}\.part")
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PART: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -47,6 +54,7 @@ class Folder:
         except FileExistsError as error:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root)) from error
         self._handle = os.open(root, _FOLDER)
+        self._swept: set[tuple[str, ...]] = set()
 
     def close(self) -> None:
         os.close(self._handle)
@@ -79,6 +87,7 @@ class Folder:
         with self._naming(names), self._parent(names, make=True) as parent:
             if _is_special(names[-1], parent):
                 raise in_the_way(self.root.joinpath(*names), names[-1])
+            self._sweep(tuple(names[:-1]), parent)
             part = f".entrepot-{secrets.token_hex(8)}.part"
             handle = os.open(part, _PART, 0o666, dir_fd=parent)
             try:
@@ -92,6 +101,17 @@ class Folder:
                 os.unlink(part, dir_fd=parent)
                 raise
             return size, digest
+
+    def _sweep(self, names: tuple[str, ...], handle: int) -> None:
+        """Remove parts of processes that were killed from a directory that is written to for the first time."""
+        if names in self._swept:
+            return
+        self._swept.add(names)
+        oldest = time.time() - LEFTOVER_AGE
+        for name in filter(_LEFTOVER.fullmatch, os.listdir(handle)):
+            with contextlib.suppress(OSError):  # somebody else's, or gone: not what this is about
+                if os.stat(name, dir_fd=handle, follow_symlinks=False).st_ctime < oldest:
+                    os.unlink(name, dir_fd=handle)
 
     @contextlib.contextmanager
     def _naming(self, names: Sequence[str]) -> Iterator[None]:

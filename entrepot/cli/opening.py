@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeVar
 
 from cyclopts import Parameter
 
+from entrepot.cli.ending import endable
 from entrepot.cli.words import Misused, complain
 from entrepot.config import Config, Loaded, Log, load
 from entrepot.core import Core
@@ -55,7 +56,7 @@ def with_core(
         check_data(config)
     if content:
         check_stores(config)
-    return asyncio.run(_run(config, work, made=made))
+    return asyncio.run(endable(_run(config, work, made=made)))
 
 
 async def _run(config: Config, work: Callable[[Core], Awaitable[T]], *, made: bool) -> T:
