@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
@@ -69,7 +70,12 @@ async def open_catalog(config: Config, *, lasting: bool) -> Database:
         from entrepot.catalog.postgres import PostgreSQL  # noqa: PLC0415 - its driver only where it is used
 
         return await PostgreSQL.open(config.catalog)
-    return await SQLite.open(config.data / "catalog.sqlite", lasting=lasting)
+    path = config.data / "catalog.sqlite"
+    # It holds small content, and the directory may be one that everybody reads. SQLite gives its other files the same
+    # mode. What is there is not opened: closing it would drop the locks that this process has on it.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return await SQLite.open(path, lasting=lasting)
 
 
 def open_stores(config: Config, database: Database) -> Mapping[str, BlobStore]:

@@ -78,6 +78,16 @@ def paste(command: str, variables: dict[str, str], shell: Shell) -> str:
     return done.stdout
 
 
+def test_the_catalog_is_its_owners_alone_in_a_directory_that_everybody_reads(shell: Shell) -> None:
+    data = shell.home / "entrepot-data"
+    data.mkdir()
+    data.chmod(0o755)
+    with serving(shell):
+        files = {path.name: path.stat().st_mode & 0o777 for path in data.glob("catalog.*")}
+    assert {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"} <= files.keys()
+    assert set(files.values()) == {0o600}
+
+
 def test_the_first_start_prints_a_key_once_and_commands_that_work(shell: Shell) -> None:
     with serving(shell) as (said, pid):
         variables = dict(EXPORT.findall(said))
