@@ -50,7 +50,7 @@ def ls(
 
 
 def rm(
-    place: Annotated[str, Parameter(help="bucket/key, or with --recursive bucket or bucket/prefix.")],
+    place: Annotated[str, Parameter(help="bucket/key, or with --recursive bucket or bucket/folder.")],
     /,
     *,
     recursive: Annotated[Recursive, Parameter(help="Everything below.")] = False,
@@ -60,7 +60,7 @@ def rm(
     data: Data = None,
     config: File = None,
 ) -> None:
-    """Delete an object, or with --recursive all objects below a prefix.
+    """Delete an object, or with --recursive all objects below a folder.
 
     A bucket that keeps versions keeps what is deleted; --versions removes that as well. Bytes are
     freed by `entrepot collect`, once nothing names them.

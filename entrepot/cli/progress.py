@@ -84,10 +84,18 @@ def is_live(*, silent: bool = False) -> bool:
 
 def _bar(total: int | None) -> tuple[Progress, TaskID]:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Bytes a second in the units of the bytes beside it; rich's own column counts in thousands."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("?" if speed is None else f"{size_text(int(speed))}/s", style="progress.data.speed")
 
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(),
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), Rate(),
         TimeRemainingColumn(), console=Console(stderr=True), transient=True,
     )  # fmt: skip
     return bar, bar.add_task("", total=total)

@@ -61,7 +61,11 @@ def collect(
     ] = None,
     orphans: Annotated[
         bool,
-        Parameter(help="Blobs that the catalog does not know, too; look at them with check before.", negative=""),
+        Parameter(
+            help="Blobs that the catalog does not know, too; look at them with check before.",
+            negative="",
+            show_default=False,
+        ),
     ] = False,
     expire: Annotated[
         float | None,

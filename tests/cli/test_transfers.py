@@ -223,6 +223,7 @@ def test_a_terminal_gets_a_bar_with_a_rate_and_no_escape_of_a_key(filled: Shell,
     said = on_terminal(filled, "put", "-r", str(tree), "photos")
     assert "5 files, 9.0 MiB in" in said
     assert "/s)" in said
+    assert "MB/s" not in said, "two kinds of units in one line"
     assert "\x1b]0;" not in said + on_terminal(filled, "ls", "photos")
     assert r"evil\x1b]0;title\x07" in filled.run("ls", "photos").out
 
