@@ -62,7 +62,7 @@ def source_errors() -> Iterator[None]:
 async def copy_object(call: Call) -> Response:
     """S3 CopyObject."""
     headers = call.request.headers
-    check_demands(headers)
+    check_demands(call)
     await check_written_acl(call)
     source = parse_copy_source(headers)
     replacing = _directive(headers, "x-amz-metadata-directive")

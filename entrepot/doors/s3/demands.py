@@ -1,4 +1,4 @@
-"""What the headers of a write demand beyond bytes and metadata, and are refused where it is not here.
+"""What a write demands beyond bytes and metadata, and is refused where that is not here.
 
 To pass such a header over would be to say that an object is encrypted, locked or public when it is
 not. Sources: the request headers of PutObject, CopyObject and CreateMultipartUpload.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.refusal import refuse
 from entrepot.wire.http import Headers
 
@@ -25,9 +26,17 @@ _ABSENT: Final = frozenset({
 })  # fmt: skip
 
 
-def check_demands(headers: Headers) -> None:
-    """Raises the refusals NotImplemented and InvalidStorageClass. ACLs depend on the bucket: see ``acl``."""
-    for name, value in headers.raw:
+def check_demands(call: Call) -> None:
+    """Raises the refusals NotImplemented, InvalidStorageClass, and InvalidArgument for a version that is to be
+    written: versions only come to be. ACLs depend on the bucket: see ``acl``.
+    """
+    version_id = call.param("versionId")
+    if version_id is not None:
+        raise refuse(
+            "InvalidArgument", "A version is never written again: leave versionId out.",
+            ArgumentName="versionId", ArgumentValue=version_id,
+        )  # fmt: skip
+    for name, value in call.request.headers.raw:
         if not name.startswith(b"x-amz-"):
             continue
         if name in _ABSENT:

@@ -56,7 +56,7 @@ def part_number(call: Call) -> int:
 async def create_upload(call: Call) -> Response:
     """S3 CreateMultipartUpload."""
     headers = call.request.headers
-    check_demands(headers)
+    check_demands(call)
     await check_written_acl(call)
     algorithm, composite = parse_upload_checksum(headers)
     upload = await call.core.uploads.create(
@@ -74,7 +74,7 @@ async def create_upload(call: Call) -> Response:
 
 async def upload_part(call: Call) -> Response:
     """S3 UploadPart."""
-    check_demands(call.request.headers)
+    check_demands(call)
     number = part_number(call)
     incoming = call.incoming()
     keep = () if incoming.announced is None else (incoming.announced,)
@@ -91,7 +91,7 @@ async def upload_part(call: Call) -> Response:
 async def copy_part(call: Call) -> Response:
     """S3 UploadPartCopy."""
     headers = call.request.headers
-    check_demands(headers)
+    check_demands(call)
     number = part_number(call)
     source = parse_copy_source(headers)
     asked = headers.get("x-amz-copy-source-range")

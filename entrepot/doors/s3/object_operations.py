@@ -37,7 +37,7 @@ _OVERRIDES: Final = {
 async def put_object(call: Call) -> Response:
     """S3 PutObject."""
     headers = call.request.headers
-    check_demands(headers)
+    check_demands(call)
     await check_written_acl(call)
     if call.param("partNumber") is not None:
         raise refuse("InvalidRequest", "A part needs an uploadId beside its partNumber.")
@@ -130,7 +130,7 @@ def object_fields(call: Call, opened: Opened, window: Window) -> list[tuple[byte
     meta = version.meta
     size = version.size if window.span is None else window.span.size
     fields = [
-        (b"content-type", meta.media_type.encode("latin-1", "replace") if meta.media_type else DEFAULT_TYPE),
+        (b"content-type", meta.media_type.encode() if meta.media_type else DEFAULT_TYPE),
         (b"etag", quote_etag(version.etag)),
         (b"last-modified", http_date(version.created_at // 1_000_000)),
         (b"accept-ranges", b"bytes"),

@@ -105,7 +105,7 @@ class Call:
         fields = {name.lower(): str(value) for name, value in request.headers.items()} | {"host": HOST}
         if self.length:
             fields.setdefault("content-length", str(len(body)))
-        return [(name.encode(), value.encode("latin-1")) for name, value in fields.items()]
+        return [(name.encode(), value.encode()) for name, value in fields.items()]
 
 
 class Door:

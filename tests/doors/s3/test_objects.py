@@ -215,3 +215,21 @@ def test_a25_no_update_is_lost(door: Door) -> None:
     etag = door.ask("PUT", "/bucket/updated", body=b"0").ok().headers["etag"]
     calls = [Call("PUT", "/bucket/updated", body=b"new%d" % n, headers={"if-match": etag}) for n in range(16)]
     assert sorted(answer.status for answer in door.ask_at_once(calls)) == [200] + [412] * 15
+
+
+@pytest.mark.parametrize("query", ["versionId=null", "versionId=", "versionId=abc"])
+def test_a_write_names_no_version(door: Door, query: str) -> None:
+    """A version is not there to be replaced: whoever names one is told so, and nothing is written."""
+    door.ask("PUT", "/bucket/named", body=b"before").ok()
+    source = {"x-amz-copy-source": "/bucket/named", "x-amz-metadata-directive": "REPLACE"}
+    door.ask("PUT", "/bucket/named", query, body=b"after").refused(400, "InvalidArgument")
+    door.ask("PUT", "/bucket/named", query, headers=source).refused(400, "InvalidArgument")
+    door.ask("POST", "/bucket/named", f"uploads&{query}").refused(400, "InvalidArgument")
+    assert door.ask("GET", "/bucket/named").ok().body == b"before"
+
+
+def test_a_type_comes_back_as_it_was_sent(door: Door) -> None:
+    """Header values are bytes to HTTP, and clients write UTF-8 into them."""
+    sent = "text/plain; name=déjà 日本"
+    door.ask("PUT", "/bucket/typed", body=b"x", headers={"content-type": sent}).ok()
+    assert door.ask("GET", "/bucket/typed").ok().headers["content-type"].encode("latin-1").decode() == sent
