@@ -18,7 +18,7 @@ from entrepot.blobs.memory import MemoryStore
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database
 from entrepot.catalog.sqlite import SQLite
-from entrepot.config import Config, parse_settings
+from entrepot.config import Config, parse_settings, unknown
 from entrepot.core import Core
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
@@ -193,5 +193,8 @@ def door_settings(door: ModuleType, name: str, table: Mapping[str, object], conf
     shared = {"region": config.region, "domain": config.domain}
     for key in shared.keys() & table.keys():
         raise ConfigInvalid(f"doors.{name}.{key}", table[key], f"is a setting of the whole server: set {key} itself")
-    given = {key: value for key, value in shared.items() if key in door.Settings.__dataclass_fields__}
+    fields = door.Settings.__dataclass_fields__.keys()
+    for key in table.keys() - fields:  # "enabled" is every door's, and was read before
+        raise unknown(key, {"enabled", *fields}, f"doors.{name}")
+    given = {key: shared[key] for key in shared.keys() & fields}
     return parse_settings(door.Settings, {**given, **table}, f"doors.{name}")

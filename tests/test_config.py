@@ -275,7 +275,14 @@ def test_doors_are_handed_their_settings_as_they_were_given() -> None:
 
 def test_a_door_is_closed_by_enabled() -> None:
     assert settings("[doors.s3]\nenabled = false\n[doors.tus]\nenabled = true\nx = 1").config.doors == {"tus": {"x": 1}}
-    assert settings("", {"ENTREPOT_DOORS__S3__ENABLED": "false"}).config.doors == {}
+    loaded = settings("", {"ENTREPOT_DOORS__S3__ENABLED": "false"})
+    assert loaded.config.doors == {}
+    assert (shown(loaded, "doors.s3.enabled"), source(loaded, "doors.s3.enabled")) == (
+        False,
+        "ENTREPOT_DOORS__S3__ENABLED",
+    )
+    assert (shown(load({}, {}), "doors.s3.enabled"), source(load({}, {}), "doors.s3.enabled")) == (True, "default")
+    assert refusal("[doors.s3.enabled]\nx = 1").name == "doors.s3.enabled"
 
 
 def test_the_file_can_be_named(tmp_path: Path) -> None:

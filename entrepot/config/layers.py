@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from entrepot.config.settings import Given, Leaf, Tree, build, explain, given, leaves, unknown
+from entrepot.config.settings import Given, Leaf, Tree, build, explain, given, leaves, plain, unknown
 from entrepot.config.tree import Config
 from entrepot.errors import ConfigInvalid
 
@@ -56,10 +56,10 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
         if value is not None:
             flag = "--" + name.replace("_", "-").replace(".", "-")
             _plant(tree, tuple(name.split(".")), Given(value, flag))
-    _close_doors(tree)
+    doors = _close_doors(tree)
     config = build(Config, tree)
     rows = explain(Config, config, tree)
-    return Loaded(config, tuple(Sourced(leaf.name, _shown(leaf, value), source) for leaf, value, source in rows))
+    return Loaded(config, (*(Sourced(leaf.name, _shown(leaf, value), source) for leaf, value, source in rows), *doors))
 
 
 def variable(name: str) -> str:
@@ -129,17 +129,23 @@ def _merge(into: Tree, over: Tree) -> None:
             into[name] = item
 
 
-def _close_doors(tree: Tree) -> None:
-    """Take away the doors with ``enabled = false``, and the word itself from the others."""
-    doors = tree["doors"]
+def _close_doors(tree: Tree) -> list[Sourced]:
+    """Take away the doors with ``enabled = false``, and the word from the others; returns what it is for each."""
+    doors, rows = tree["doors"], []
     if isinstance(doors, Given):
-        return
+        return []
     for name, door in list(doors.items()):
-        if isinstance(door, dict) and isinstance(enabled := door.pop("enabled", None), Given):
-            if enabled.value not in (True, False, "true", "false"):
-                raise ConfigInvalid(f"doors.{name}.enabled", enabled.value, "is true or false")
-            if enabled.value in (False, "false"):
-                del doors[name]
+        if not isinstance(door, dict):
+            continue
+        enabled = door.pop("enabled", Given(True, "default"))
+        if not isinstance(enabled, Given) or enabled.value not in (True, False, "true", "false"):
+            value = enabled.value if isinstance(enabled, Given) else plain(enabled)
+            raise ConfigInvalid(f"doors.{name}.enabled", value, "is true or false")
+        is_open = enabled.value in (True, "true")
+        rows.append(Sourced(f"doors.{name}.enabled", is_open, enabled.source))
+        if not is_open:
+            del doors[name]
+    return rows
 
 
 def _shown(leaf: Leaf, value: object) -> object:

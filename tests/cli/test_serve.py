@@ -182,6 +182,7 @@ def test_bad_tls_files(tmp_path: Path, certificate: str, key: str, hint: str) ->
         ("lissten = 1", [], "nearest is listen"),
         ("[doors.tuss]\nx = 1", [], "there is no door tuss"),
         ("[doors.s3]\nregio = 1", [], "nearest is doors.s3.region"),
+        ("[doors.s3]\nenabld = false", [], "nearest is doors.s3.enabled"),
         ("", ["--workers", "0"], "workers"),
         ("", ["--listen", "9000"], "host:port"),
         ("", ["--listen", "host.invalid:1"], "no host that is known"),
