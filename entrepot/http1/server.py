@@ -7,10 +7,11 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from entrepot.http1.connection import Connection, Service
+from entrepot.http1.handshakes import Handshakes
 
 BACKLOG: Final = 2048
 """Connections that the kernel holds for a worker that is busy."""
@@ -41,19 +42,34 @@ class Server:
         """Serve until ``stop`` is set and requests in flight have been answered. ``ready`` is called when
         connections are taken. Raises OSError when the address cannot be listened on.
         """
-        loop = asyncio.get_running_loop()
-        patience = None if tls is None else HEAD_SECONDS
-        server = await loop.create_server(
-            lambda: Connection(self._service), sock=listener, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=patience
-        )
         sweeper = asyncio.create_task(self._sweep())
         try:
-            ready()
-            await stop.wait()
+            async with self._taking(listener, tls):
+                ready()
+                await stop.wait()
         finally:
-            server.close()
             await self._finish()
             sweeper.cancel()
+
+    @contextlib.asynccontextmanager
+    async def _taking(self, listener: socket.socket, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
+        """Take connections inside. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        if tls is None:
+            server = await loop.create_server(lambda: Connection(self._service), sock=listener, backlog=BACKLOG)
+            try:
+                yield
+            finally:
+                server.close()
+        else:
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
+            taking = loop.create_task(Handshakes(self._service, tls, seconds=HEAD_SECONDS).run(listener))
+            try:
+                yield
+            finally:
+                taking.cancel()
+                await asyncio.wait([taking])
 
     async def _finish(self) -> None:
         service = self._service

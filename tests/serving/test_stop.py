@@ -22,6 +22,8 @@ BIG = os.urandom(1 << 20) * 24
 def server(tmp_path: Path) -> Iterator[Server]:
     with Server(tmp_path / "data", workers=2) as server:
         assert ask(server, "PUT", "/bucket").status == 200
+        # One that answers may be ahead of the other, and who ends before it was ready is not replaced.
+        wait_until("all take connections", lambda: " listens on " in server.log.read_text())
         yield server
 
 

@@ -1,0 +1,57 @@
+"""Connections over TLS, of which the handshakes under way count as well.
+
+An event loop tells of such a connection when its handshake is over. Until then it costs tens of kilobytes and
+belongs to nobody, so a crowd that never gets on with it would have no bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from typing import Final
+
+from entrepot.http1.connection import Connection, Service
+
+PAUSE_SECONDS: Final = 0.1
+"""Before the next attempt to take a connection when the system had no room for one."""
+
+
+class Handshakes:
+    """Takes connections from a listening socket. One too many is closed before a word of TLS is said: an
+    answer would cost what it is refused for.
+    """
+
+    def __init__(self, service: Service, tls: ssl.SSLContext, *, seconds: float) -> None:
+        self._service = service
+        self._tls = tls
+        self._seconds = seconds
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self, listener: socket.socket) -> None:
+        """Take connections until cancelled; handshakes under way end with it. The listener is closed then."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                try:
+                    client, _ = await loop.sock_accept(listener)
+                except OSError:  # no descriptor or memory left, which others may give back; or the client has gone
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    continue
+                if len(self._service.connections) + len(self._under_way) >= self._service.most:
+                    client.close()
+                    continue
+                task = loop.create_task(self._greet(client))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+        finally:
+            listener.close()
+            for task in self._under_way:
+                task.cancel()
+
+    async def _greet(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # not TLS, too slow, or gone: nobody is there to be told
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Connection(self._service), client, ssl=self._tls, ssl_handshake_timeout=self._seconds
+            )
