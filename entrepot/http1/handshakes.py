@@ -12,6 +12,8 @@ import socket
 import ssl
 from typing import Final
 
+import structlog
+
 from entrepot.http1.connection import Connection, Service
 
 PAUSE_SECONDS: Final = 0.1
@@ -36,7 +38,8 @@ class Handshakes:
             while True:
                 try:
                     client, _ = await loop.sock_accept(listener)
-                except OSError:  # no descriptor or memory left, which others may give back; or the client has gone
+                except OSError as error:  # no descriptor or memory left, which others may give back; or the client went
+                    structlog.get_logger().warning("accept", error=str(error))
                     await asyncio.sleep(PAUSE_SECONDS)
                     continue
                 if len(self._service.connections) + len(self._under_way) >= self._service.most:
