@@ -29,7 +29,7 @@ import asyncpg
 
 from entrepot.catalog import schema
 from entrepot.catalog.database import Sql, Statement, T, Transaction, Want, one
-from entrepot.errors import Busy, ConfigInvalid, Corrupt, StoreFull, Superseded, Unavailable
+from entrepot.errors import ArgumentInvalid, Busy, ConfigInvalid, Corrupt, StoreFull, Superseded, Unavailable
 
 _WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _SCAN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -361,6 +361,8 @@ def translate(error: Exception) -> Exception:
     state = getattr(error, "sqlstate", None) or ""
     if isinstance(error, asyncpg.UniqueViolationError):
         return Superseded(error.constraint_name)
+    if state == "22021":  # NUL, which SQLite takes; no text that is kept has one
+        return ArgumentInvalid("text", "", "must not hold NUL")
     if state == "53100":
         return StoreFull("the disk that holds the catalog is full")
     if state in {"XX001", "XX002"}:

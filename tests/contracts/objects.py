@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from entrepot.catalog import buckets, objects
+from entrepot.catalog import buckets, keys, objects, uploads
 from entrepot.catalog.layouts import find_layout
 from entrepot.errors import (
+    ArgumentInvalid,
     BucketMissing,
     BucketNotEmpty,
     Denied,
     ObjectMissing,
     PreconditionFailed,
     Superseded,
+    UploadMissing,
     VersionMissing,
 )
 from entrepot.model import NULL_VERSION, Bucket, Bytes, Checksums, Meta, Part, Piece, Precondition, Versioning
@@ -51,6 +54,18 @@ class ObjectsContract:
         assert await acts.database.read(objects.find_version(bucket.id, key, "version")) == read
         assert await acts.database.read(objects.find_version(bucket.id, key, "other")) is None
         assert await acts.database.read(find_layout(read.id)) == parts
+
+    @pytest.mark.parametrize("text", ["\x00", "null\x00", "a\x00b"])
+    async def test_text_that_an_engine_cannot_hold_is_not_found(self, acts: Acts, text: str) -> None:
+        """Clients ask for whatever they like: that is no failure of the catalog, whichever way it says no."""
+        bucket = await acts.bucket(Versioning.ON)
+        await acts.put(bucket, "k", b"x")
+        for absent in (objects.find_version(bucket.id, "k", text), buckets.find_bucket(text), keys.find_key(text)):
+            with contextlib.suppress(ArgumentInvalid):
+                assert await acts.database.read(absent) is None
+        with pytest.raises((ArgumentInvalid, UploadMissing)):
+            await acts.database.read(uploads.get_upload(text))
+        assert await acts.data(bucket, "k") == b"x"
 
     async def test_a_bucket_is_more_than_its_name(self, acts: Acts) -> None:
         old = await acts.bucket()
