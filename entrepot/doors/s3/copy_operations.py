@@ -29,15 +29,16 @@ def parse_copy_source(headers: Headers) -> Source:
     path, mark, version = raw.rpartition(b"?versionId=")
     if not mark:
         path, version = raw, b""
-    bucket, _, key = path.removeprefix(b"/").partition(b"/")
-    if not bucket or not key or (mark and not version):
-        raise _source_invalid()
     try:
-        names = [unquote_to_bytes(part).decode("utf-8") for part in (bucket, key, version)]
+        name, version_id = [unquote_to_bytes(part).decode("utf-8") for part in (path, version)]
     except UnicodeDecodeError:
         raise _source_invalid() from None
-    check_key(names[1])
-    return Source(names[0], names[1], names[2] or None, parse_source_conditions(headers))
+    # Many clients encode all of it at once, the slash behind the bucket too.
+    bucket, _, key = name.removeprefix("/").partition("/")
+    if not bucket or not key or (mark and not version):
+        raise _source_invalid()
+    check_key(key)
+    return Source(bucket, key, version_id or None, parse_source_conditions(headers))
 
 
 def _source_invalid() -> Exception:

@@ -24,16 +24,14 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         yield opened
 
 
-@pytest.mark.parametrize("source", ["bucket/source", "/bucket/source", "bucket/%73ource", "bucket%2Fsource"])
+@pytest.mark.parametrize(
+    "source", ["bucket/source", "/bucket/source", "bucket/%73ource", "bucket%2Fsource", "%2Fbucket%2Fsource"]
+)
 def test_the_ways_to_name_a_source(door: Door, source: str) -> None:
-    answer = door.ask("PUT", "/bucket/copy", headers={"x-amz-copy-source": source})
-    if source == "bucket%2Fsource":
-        answer.refused(400, "InvalidArgument")
-    else:
-        answer.ok()
-        copy = door.ask("GET", "/bucket/copy").ok()
-        assert copy.body == BODY
-        assert (copy.headers["content-type"], copy.headers["x-amz-meta-colour"]) == ("text/plain", "red")
+    door.ask("PUT", "/bucket/copy", headers={"x-amz-copy-source": source}).ok()
+    copy = door.ask("GET", "/bucket/copy").ok()
+    assert copy.body == BODY
+    assert (copy.headers["content-type"], copy.headers["x-amz-meta-colour"]) == ("text/plain", "red")
 
 
 @pytest.mark.parametrize("key", ["a b", "a+b", "a%2Fb", "a?versionId=b", "é\U0001f980", "a//b", "../x", "#&"])
