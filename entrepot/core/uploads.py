@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import secrets
@@ -30,6 +31,7 @@ from entrepot.errors import (
     PartMissing,
     PartOrder,
     RangeInvalid,
+    Superseded,
     TooLarge,
     TooSmall,
     UploadMissing,
@@ -205,23 +207,24 @@ class Uploads:
 
         Asked again it gives the same answer, without ``version`` once that is overwritten. Raises
         UploadMissing, PartMissing, PartInvalid, PartOrder, TooSmall, TooLarge, DigestMismatch,
-        ArgumentInvalid, PreconditionFailed, ObjectMissing; the upload stays open.
+        ArgumentInvalid, PreconditionFailed, ObjectMissing, Superseded; the upload stays open.
         """
         bucket = await self.buckets.get(who, place.bucket, Right.WRITE)
         upload = await self.database.read(rows.get_upload(place.upload_id))
         _check_place(upload, bucket, place)
         recut: Bytes | None = None
+        read: list[Part] = []
         if not upload.completed:
             parts = await self.database.scan(rows.list_parts(upload.id))
-            try:
-                chosen = choose(parts, completion)
-            except Invalid:
-                chosen = []  # the upload may have ended since it was read: the transaction tells
-            if self._scattered(chosen):
-                recut = await self._recut(bucket, chosen)
+            with contextlib.suppress(Invalid):  # the upload may have ended since it was read: the transaction tells
+                read = choose(parts, completion)
+            if self._scattered(read):
+                recut = await self._recut(bucket, read)
 
         def compose(upload: Upload, parts: Sequence[Part]) -> NewVersion:
             chosen = choose(parts, completion)
+            if recut is not None and [part.bytes.hash for part in chosen] != [part.bytes.hash for part in read]:
+                raise Superseded(f"upload {place.upload_id}")  # a client that names no etags may have put another part
             return NewVersion(
                 bucket.id, bucket.name, upload.key, self.objects.new_id, multipart_etag(chosen), upload.owner,
                 recut or joined(chosen), upload.meta, whole_checksums(upload, chosen, completion), chosen,
