@@ -14,7 +14,7 @@ from typing import Final
 from entrepot.doors.s3 import timestamps
 from entrepot.doors.s3.canonical import header_value
 from entrepot.doors.s3.credentials import ALGORITHM, no_ecdsa, no_version_2, scope, shown, signed_names
-from entrepot.doors.s3.presigned import BAD_QUERY, Presigned, read_query, read_unsigned
+from entrepot.doors.s3.presigned import BAD_QUERY, Fields, Presigned, read_query, read_unsigned
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.wire.http import Headers, Request
 
@@ -65,6 +65,8 @@ class Claim:
     """Canonical values of the signed headers that the request has."""
     query: bytes
     """Canonical query, without the signature."""
+    fields: Fields = ()
+    """Header fields that stand in a presigned query instead of the head."""
 
     @property
     def presigned(self) -> bool:
@@ -189,6 +191,9 @@ def _header_date(headers: Headers, values: dict[bytes, bytes]) -> tuple[str, int
 def _from_query(headers: Headers, said: Presigned, query: bytes, signature: bytes) -> Claim:
     values = _signed_values(headers, said.names)
     payload, mode = _presigned_payload(said.payload, values.get(b"x-amz-content-sha256"))
+    for name, _ in said.fields:
+        if name in values:
+            raise refuse(BAD_QUERY, f"{shown(name)} is both in the query and in the header.")
     return Claim(
         said.access_key,
         said.date,
@@ -204,6 +209,7 @@ def _from_query(headers: Headers, said: Presigned, query: bytes, signature: byte
         said.token,
         values,
         query,
+        said.fields,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -31,6 +32,18 @@ _PARAMETERS: Final = {
 _OPTIONAL: Final = {name.lower(): name for name in (b"X-Amz-Security-Token", b"X-Amz-Content-Sha256")}
 _SPELLING: Final = _PARAMETERS | _OPTIONAL
 
+Fields = tuple[tuple[bytes, bytes], ...]
+"""Header fields by lower-case name."""
+
+# What is said of the bytes of a body. Whoever presigns has no body yet: the checksum that some SDKs
+# write here all the same is that of nothing, and S3 passes it over.
+_OF_THE_BODY: Final = frozenset({
+    b"x-amz-decoded-content-length", b"x-amz-sdk-checksum-algorithm", b"x-amz-trailer",
+    *(b"x-amz-checksum-" + name for name in (b"crc32", b"crc32c", b"crc64nvme", b"md5", b"sha1", b"sha256", b"sha512",
+                                             b"xxhash128", b"xxhash3", b"xxhash64")),
+})  # fmt: skip
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
+
 
 def split_signature(raw_query: bytes) -> tuple[bytes, bytes]:
     """A presigned query without its signature, and the signature: b"" unless it is the last parameter and
@@ -56,6 +69,8 @@ class Presigned:
     expires: int
     payload: bytes | None
     token: str | None
+    fields: Fields
+    """Header fields that the query stands for."""
 
 
 def read_query(raw: bytes) -> tuple[Presigned | None, bytes, bytes]:
@@ -124,7 +139,21 @@ def _presigned(found: dict[bytes, bytes]) -> Presigned:
         _expires(found[b"x-amz-expires"]),
         found.get(b"x-amz-content-sha256"),
         None if token is None else unquote_to_bytes(token).decode("latin-1"),
+        tuple(_fields(found)),
     )
+
+
+def _fields(found: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """The ``x-amz-`` parameters that are no part of the signature. Some SDKs move header fields there when they
+    presign, so that whoever uses the address need not know of them; S3 takes them for the fields.
+    """
+    for encoded_name, encoded_value in found.items():
+        name, value = unquote_to_bytes(encoded_name), unquote_to_bytes(encoded_value).strip(b" ")
+        if encoded_name in _SPELLING or name in _OF_THE_BODY:
+            continue
+        if _CONTROL.search(name + value):
+            raise refuse(BAD_QUERY, f"{shown(name)} must not hold control characters.")
+        yield name, value
 
 
 def _parameters(query: Pairs) -> dict[bytes, bytes] | None:

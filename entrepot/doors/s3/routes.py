@@ -30,7 +30,7 @@ from entrepot.doors.s3.presigned import split_signature
 from entrepot.doors.s3.proofs import Proofs
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import EntrepotError
-from entrepot.wire.http import Request, Response
+from entrepot.wire.http import Headers, Request, Response
 
 Operation = Callable[[Call], Awaitable[Response]]
 
@@ -122,6 +122,9 @@ class Door:
             note["key"] = key
             check_key(key)
         who, verified = await self._proofs.prove(request)
+        if verified is not None and verified.fields:
+            request.headers = Headers([*request.headers.raw, *verified.fields])
+            note["operation"], operation = find_operation(request, bucket, key)
         call = Call(self._core, request, who, verified, bucket, key, self._region)
         return await operation(call)
 

@@ -18,6 +18,7 @@ from typing import Final
 from entrepot.doors.s3 import timestamps
 from entrepot.doors.s3.canonical import canonical_request, path_forms
 from entrepot.doors.s3.claims import Claim, Payload, parse
+from entrepot.doors.s3.presigned import Fields
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.wire.http import Request
 
@@ -45,6 +46,8 @@ class Verified:
     scope: bytes
     """``YYYYMMDD/region/service/aws4_request``."""
     timestamp: bytes
+    fields: Fields = ()
+    """Header fields that stand in the query, signed with it."""
 
 
 def check(
@@ -70,7 +73,7 @@ def check(
         if hmac.compare_digest(sign(key, to_sign), claim.signature):
             sha256 = claim.payload.decode().lower() if claim.mode is Payload.HASHED else None
             stamp = claim.timestamp.encode()
-            return Verified(claim.access_key, claim.mode, sha256, claim.signature, key, scope, stamp)
+            return Verified(claim.access_key, claim.mode, sha256, claim.signature, key, scope, stamp, claim.fields)
     to_sign, canonical = _texts(claim, request.method, forms[0], scope)
     raise mismatch(claim.access_key, claim.signature, to_sign, canonical)
 
