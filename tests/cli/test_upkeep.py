@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import random
+import shutil
+import threading
+from contextlib import closing
 from pathlib import Path
+
+import apsw
 
 from tests.cli.programs import Shell
 from tests.clients.boto import make_client
@@ -57,3 +62,34 @@ def test_beside_a_server(server: Server, beside: Shell) -> None:
     beside.run("collect", "--grace", "0")
     assert beside.run("check", "--deep").out == "catalog and stores agree\n"
     assert client.get_object(Bucket="kept", Key="x")["Body"].read() == BYTES
+
+
+def test_a_copy_made_while_the_server_writes_is_whole(server: Server, beside: Shell, tmp_path: Path) -> None:
+    """As docs/cli.md has it: the catalog first, then the blobs and the key file."""
+    beside.run("bucket", "create", "copied")
+    client = make_client(server)
+    client.put_object(Bucket="copied", Key="before", Body=BYTES)
+    copy, written, enough = tmp_path / "copy", 0, threading.Event()
+
+    def write() -> None:
+        nonlocal written
+        while not enough.is_set():
+            client.put_object(Bucket="copied", Key=f"{written}", Body=BYTES[written:])
+            written += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        copy.mkdir()
+        with closing(apsw.Connection(str(server.data / "catalog.sqlite"))) as connection:
+            connection.execute("VACUUM INTO ?", (str(copy / "catalog.sqlite"),))
+        shutil.copytree(server.data / "blobs", copy / "blobs", ignore=shutil.ignore_patterns("tmp"))
+        shutil.copy(server.data / "secret.key", copy)
+    finally:
+        enough.set()
+        writer.join()
+    assert written > 0
+    checked = beside.run("check", "--deep", "--data", copy)
+    assert checked.lines[-1] == "catalog and stores agree"
+    assert {line.partition(":")[0] for line in checked.lines[:-1]} <= {"orphan"}
+    assert beside.run("get", "copied/before", "-", "--data", copy).data == BYTES
