@@ -58,6 +58,12 @@ class Buckets:
         access.check(who, right, found)
         return found
 
+    async def check_owner(self, name: str, account: str) -> None:
+        """Raises Denied when a bucket is another account's. One that is not there is nobody's."""
+        found = await self.database.read(rows.find_bucket(name))
+        if found is not None and found.owner != account:
+            raise Denied
+
     async def list(self, who: Principal, prefix: str = "", after: str = "", limit: int = 10_000) -> list[Bucket]:
         """Buckets in order of name, the account's own; for the root key everybody's. Raises Denied."""
         access.check_account(who)

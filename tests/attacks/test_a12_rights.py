@@ -100,3 +100,27 @@ def test_a26_a_neighbour_s_name_begins_the_same(door: Door) -> None:
     for path in ("/data", "/data/2/key", "/data%2F2/key", "/data//2/key"):
         assert door.ask("GET", path, keys=other).status in (403, 404)
     assert door.ask("GET", "/", "prefix=data", keys=other).words("Bucket/Name") == ["data-2"]
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_a12_a_bucket_of_another_owner_than_expected_is_left_alone(door: Door, operation: str) -> None:
+    """Whoever deletes a bucket leaves its name to others; a client that names the owner is safe from them."""
+    method, path, query, _ = OPERATIONS[operation]
+    door.ask("PUT", "/mine").ok()
+    door.ask("PUT", "/mine/key", body=b"secret").ok()
+    name = "x-amz-expected-bucket-owner"
+    answer = door.ask(method, path, query, headers={name: "111122223333"})
+    answer.refused(403, "AccessDenied")
+    assert b"secret" not in answer.body
+    assert door.ask("GET", "/mine").words("Contents/Key") == ["key"]
+    assert door.ask(method, path, query, headers={name: "root"}).status != 403
+
+
+def test_a12_a_source_of_another_owner_than_expected_is_not_copied(door: Door) -> None:
+    door.ask("PUT", "/mine").ok()
+    door.ask("PUT", "/mine/key", body=b"secret").ok()
+    upload = door.ask("POST", "/mine/copy", "uploads").ok().word("UploadId")
+    for query in ("", f"partNumber=1&uploadId={upload}"):
+        headers = {"x-amz-copy-source": "mine/key", "x-amz-source-expected-bucket-owner": "111122223333"}
+        door.ask("PUT", "/mine/copy", query, headers=headers).refused(403, "AccessDenied")
+        door.ask("PUT", "/mine/copy", query, headers=headers | {"x-amz-source-expected-bucket-owner": "root"}).ok()

@@ -77,6 +77,12 @@ class Call:
             raise refuse("InvalidArgument", "A version id cannot be empty.", ArgumentName="versionId")
         return found
 
+    async def check_owner(self, header: bytes, bucket: str) -> None:
+        """Hold a bucket against the account that a header expects it to be of. Raises Denied."""
+        expected = self.request.headers.raw_get(header)
+        if expected is not None:
+            await self.core.buckets.check_owner(bucket, text_of(expected))
+
     def incoming(self, limit: int = SINGLE_LIMIT, *, announced: bool = True) -> Incoming:
         """The body to be stored. Raises Refusal for framing that cannot be right."""
         return Incoming(self.request, self.verified, limit, announced=announced)

@@ -41,6 +41,15 @@ def parse_copy_source(headers: Headers) -> Source:
     return Source(bucket, key, version_id or None, parse_source_conditions(headers))
 
 
+async def get_source(call: Call) -> Source:
+    """The source that a request names. Raises as :func:`parse_copy_source`, and Denied when its bucket is not
+    of the account that the request expects.
+    """
+    source = parse_copy_source(call.request.headers)
+    await call.check_owner(b"x-amz-source-expected-bucket-owner", source.bucket)
+    return source
+
+
 def _source_invalid() -> Exception:
     return refuse(
         "InvalidArgument",
@@ -65,7 +74,7 @@ async def copy_object(call: Call) -> Response:
     headers = call.request.headers
     check_demands(call)
     await check_written_acl(call)
-    source = parse_copy_source(headers)
+    source = await get_source(call)
     replacing = _directive(headers, "x-amz-metadata-directive")
     _directive(headers, "x-amz-tagging-directive")
     if (

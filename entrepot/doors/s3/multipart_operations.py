@@ -16,7 +16,7 @@ from entrepot.doors.s3.checksums import (
     parse_upload_checksum,
     type_word,
 )
-from entrepot.doors.s3.copy_operations import parse_copy_source, source_errors, source_fields
+from entrepot.doors.s3.copy_operations import get_source, source_errors, source_fields
 from entrepot.doors.s3.demands import check_demands, check_unencrypted
 from entrepot.doors.s3.documents import Owner
 from entrepot.doors.s3.documents_in import COMPLETE_BYTES, parse_complete
@@ -93,7 +93,7 @@ async def copy_part(call: Call) -> Response:
     headers = call.request.headers
     check_demands(call)
     number = part_number(call)
-    source = parse_copy_source(headers)
+    source = await get_source(call)
     asked = headers.get("x-amz-copy-source-range")
     span: Span | None = None if asked is None else parse_copy_range(asked, OBJECT_LIMIT)
     with source_errors():

@@ -126,6 +126,7 @@ class Door:
             request.headers = Headers([*request.headers.raw, *verified.fields])
             note["operation"], operation = find_operation(request, bucket, key)
         call = Call(self._core, request, who, verified, bucket, key, self._region)
+        await call.check_owner(b"x-amz-expected-bucket-owner", bucket)
         return await operation(call)
 
     def _resource(self, request: Request) -> tuple[str, str]:
