@@ -116,9 +116,8 @@ class NotModified(EntrepotError):
 class Denied(EntrepotError):
     """The principal may not do this; the text does not tell whether the resource exists."""
 
-    def __init__(self, reason: str = "access denied") -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self) -> None:
+        super().__init__("access denied")
 
 
 class Invalid(EntrepotError):
@@ -221,7 +220,9 @@ class StoreFull(Unavailable):
 
 
 class Busy(Unavailable):
-    """A bound of this process is reached: bodies in memory, or the catalog's queue."""
+    """Somebody else is at it: every connection to the catalog is in use, a blob is being removed, an object was
+    replaced while it was read, a collection is running.
+    """
 
 
 class Corrupt(EntrepotError):

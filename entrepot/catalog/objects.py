@@ -26,7 +26,7 @@ from entrepot.catalog.rows import (
     pack_checksums,
     version_from,
 )
-from entrepot.errors import BucketMissing, ObjectMissing, VersionMissing
+from entrepot.errors import BucketMissing
 from entrepot.model import (
     ALWAYS,
     NULL_VERSION,
@@ -288,16 +288,3 @@ def delete_version(
     if newest is not None and not newest.live and not newest.marker:
         yield run(_REVIVE, id=newest.id)
     return Deleted(version_id, marker=version.marker)
-
-
-def get_state(bucket: int, key: str, version_id: str | None) -> Transaction[Version]:
-    """The version a request names, or the newest; may be a marker. Raises ObjectMissing, VersionMissing."""
-    if version_id is None:
-        newest = yield from find_newest(bucket, key)
-        if newest is None:
-            raise ObjectMissing(key)
-        return newest
-    version = yield from find_version(bucket, key, version_id)
-    if version is None:
-        raise VersionMissing(version_id)
-    return version

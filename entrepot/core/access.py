@@ -33,9 +33,3 @@ def check_account(principal: Principal) -> None:
     """Some acts (listing and creating buckets) need somebody known. Raises Denied."""
     if principal.anonymous:
         raise Denied
-
-
-def check_root(principal: Principal) -> None:
-    """Raises Denied for everybody but the root key."""
-    if not principal.root:
-        raise Denied

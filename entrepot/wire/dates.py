@@ -55,11 +55,9 @@ def _iso_day(day: int) -> str:
     return f"{at.tm_year:04d}-{at.tm_mon:02d}-{at.tm_mday:02d}"
 
 
-def parse_http_date(text: str, now: int = 0) -> int | None:
-    """The second since the epoch of an HTTP date in any of its three forms, None for another.
-
-    ``now`` in seconds decides the century of the obsolete form with a year of two digits; without
-    it, years from 70 are of the last century.
+def parse_http_date(text: str) -> int | None:
+    """The second since the epoch of an HTTP date in any of its three forms (RFC 9110 §5.6.7), None for
+    another. Of the obsolete form, with a year of two digits, years from 70 are of the last century.
     """
     text = text.strip()
     match = _FIXDATE.fullmatch(text) or _ASCTIME.fullmatch(text)
@@ -69,7 +67,8 @@ def parse_http_date(text: str, now: int = 0) -> int | None:
         match = _RFC850.fullmatch(text)
         if match is None:
             return None
-        year = _century(int(match["year"]), now)
+        year = int(match["year"])
+        year += 1900 if year >= 70 else 2000
     month = _MONTH_NUMBERS.get(match["month"].lower())
     hour, _, rest = match["clock"].partition(":")
     minute, _, second = rest.partition(":")
@@ -93,12 +92,3 @@ def _second(year: int, month: int, day: int, hour: int, minute: int, second: int
     if not 1 <= day <= calendar.monthrange(year, month)[1]:
         return None
     return calendar.timegm((year, month, day, hour, minute, second))
-
-
-def _century(year: int, now: int) -> int:
-    """RFC 9110 §5.6.7: a year that seems more than 50 years ahead is a past one."""
-    if not now:
-        return year + (1900 if year >= 70 else 2000)
-    current = gmtime(now).tm_year
-    year += current - current % 100
-    return year - 100 if year > current + 50 else year

@@ -1,8 +1,7 @@
-"""The few HTTP values that doors speak, and the adapter that maps them to ASGI.
+"""The few HTTP values that doors speak, whoever reads the wire below them: ``http1``, or an ASGI server.
 
 A door is a ``Handler``: it takes a :class:`Request` and returns a :class:`Response`. Both are
-plain values; headers stay bytes until somebody asks. No framework sits between: the hot path of
-a small GET is one dict of headers and one tuple of two ASGI messages.
+plain values; headers stay bytes until somebody asks.
 """
 
 from __future__ import annotations
@@ -122,17 +121,10 @@ class Request:
         return self.raw_path[len(self.mount) :] or b"/" if self.mount else self.raw_path
 
     @property
-    def query(self) -> dict[str, list[str]]:
-        """Decoded query parameters; ``+`` is a space, a name without ``=`` has the value ''.
-
-        Raises UnicodeDecodeError when a name or value is not UTF-8.
-        """
-        return parse_query(self.raw_query)
-
-    @property
     def names(self) -> Mapping[str, bytes]:
         """Parameters by decoded name with the first value of each as it came. Most are never asked
-        for (a presigned query has many), so no value is decoded. Raises UnicodeDecodeError.
+        for (a presigned query has many), so no value is decoded. Raises UnicodeDecodeError for a name
+        that is not UTF-8.
         """
         if self._names is None:
             parse = _remembered_names if len(self.parameters) <= _REMEMBERED_BYTES else _parse_names
@@ -140,7 +132,10 @@ class Request:
         return self._names
 
     def param(self, name: str) -> str | None:
-        """The first value of a query parameter, or None. Raises UnicodeDecodeError."""
+        """The first value of a query parameter, or None; a ``+`` is a space, and without ``=`` it is ''.
+
+        Raises UnicodeDecodeError.
+        """
         value = self.names.get(name)
         return None if value is None else _text(value)
 
@@ -158,19 +153,6 @@ def _parse_names(raw_query: bytes) -> Mapping[str, bytes]:
 # A presigned query is long, and comes again and again.
 _REMEMBERED_BYTES: Final = 1024
 _remembered_names = lru_cache(maxsize=2048)(_parse_names)
-
-
-def parse_query(raw: bytes) -> dict[str, list[str]]:
-    """Split a raw query string. Raises UnicodeDecodeError for what is not UTF-8."""
-    query: dict[str, list[str]] = {}
-    if not raw:
-        return query
-    for pair in raw.split(b"&"):
-        if not pair:
-            continue
-        name, _, value = pair.partition(b"=")
-        query.setdefault(_text(name), []).append(_text(value))
-    return query
 
 
 def _text(raw: bytes) -> str:

@@ -141,8 +141,9 @@ class BucketMachine(RuleBasedStateMachine):
         """Every version of a key can be read by its id, and only the first is live."""
         assert self.run(self.acts.data(self.bucket, key)) == self.model.live(key)
         for position, (known, data) in enumerate(self.model.versions.get(key, [])):
-            read = self.acts.database.read(objects.get_state(self.bucket.id, key, known.version_id))
-            version: Version = self.run(read)
+            read = self.acts.database.read(objects.find_version(self.bucket.id, key, known.version_id))
+            version: Version | None = self.run(read)
+            assert version is not None
             assert (version.marker, version.bytes.data or b"") == (known.marker, data)
             assert version.live == (position == 0 and not known.marker)
 

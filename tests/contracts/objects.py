@@ -20,7 +20,6 @@ from entrepot.errors import (
     PreconditionFailed,
     Superseded,
     UploadMissing,
-    VersionMissing,
 )
 from entrepot.model import NULL_VERSION, Bucket, Bytes, Checksums, Meta, Part, Piece, Precondition, Versioning
 from tests.contracts.acts import STORE, Acts, clock, digest, new_version, outcomes
@@ -140,10 +139,7 @@ class ObjectsContract:
         assert await read(objects.look_up("no-such-bucket", "k")) == (None, None)
         assert await acts.live(bucket, "k") is None
         assert await acts.newest(bucket, "k") is None
-        with pytest.raises(ObjectMissing):
-            await read(objects.get_state(bucket.id, "k", None))
-        with pytest.raises(VersionMissing):
-            await read(objects.get_state(bucket.id, "k", "v"))
+        assert await read(objects.find_version(bucket.id, "k", "v")) is None
         assert await acts.delete(bucket, "k") == objects.Deleted(None, marker=False)
         assert await acts.delete_version(bucket, "k", "v") == objects.Deleted("v", marker=False)
 

@@ -35,9 +35,7 @@ def test_the_three_forms() -> None:
 
 
 def test_two_digit_years() -> None:
-    now = 1_780_000_000  # 2026
-    assert parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT", now) == 784111777
-    assert parse_http_date("Wednesday, 06-Nov-30 08:49:37 GMT", now) == 1920185377
+    assert parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT") == 784111777
     assert parse_http_date("Wednesday, 06-Nov-30 08:49:37 GMT") == 1920185377
 
 

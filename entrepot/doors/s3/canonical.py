@@ -53,7 +53,7 @@ def query_pairs(raw: bytes) -> Pairs:
     """Names and values of the query, each encoded once, sorted as the canonical request wants.
 
     A ``+`` is a space, here as where operations read parameters
-    (:func:`entrepot.wire.http.parse_query`): were it a plus in one place only, a signature would
+    (:meth:`entrepot.wire.http.Request.param`): were it a plus in one place only, a signature would
     cover another value than the one that is acted on.
 
     >>> query_pairs(b"prefix=a+b&acl&x=%7e/")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from entrepot.doors.s3 import canonical, signature, timestamps
 from entrepot.doors.s3.refusal import TABLE, Refusal, refuse
 from entrepot.doors.s3.signature import Payload
-from entrepot.wire.http import parse_query
 from tests.doors.s3.signing import EMPTY, KEY, NOW, STAMP, Sent, presigned, refused, signed, verify
 
 GET = ("GET", "/photos/cat.jpg")
@@ -351,7 +350,6 @@ def test_mismatch_texts_can_stand_in_xml() -> None:
 
 @given(st.binary(max_size=60))
 def test_path_forms_stand_for_the_bytes_of_the_path(raw: bytes) -> None:
-
     forms = canonical.path_forms(b"/" + raw)
     assert 1 <= len(forms) <= 2
     for form in forms:
@@ -368,16 +366,17 @@ def test_path_forms_stand_for_the_bytes_of_the_path(raw: bytes) -> None:
     )
 )
 def test_signed_query_is_the_query_that_operations_read(pairs: list[tuple[bytes, bytes | None]]) -> None:
-
     raw = b"&".join(name if value is None else name + b"=" + value for name, value in pairs)
-    try:
-        read = sorted((name, value) for name, values in parse_query(raw).items() for value in values)
-    except UnicodeDecodeError:
-        canonical.query_pairs(raw)
-        return
+    request = Sent("GET", "/", raw.decode("latin-1")).request()
     signed_pairs = canonical.query_pairs(raw)
-    assert sorted((unquote(name.decode()), unquote(value.decode())) for name, value in signed_pairs) == read
     assert signed_pairs == sorted(signed_pairs)
+    try:
+        read = {(name, request.param(name)) for name in request.names}
+    except UnicodeDecodeError:
+        return
+    signed_values = {(unquote(name.decode()), unquote(value.decode())) for name, value in signed_pairs}
+    assert read - {("", "")} <= signed_values
+    assert {name for name, _ in signed_values} <= {name for name, _ in read}
 
 
 def test_parameters_are_sorted_by_encoded_name_then_value() -> None:
