@@ -14,9 +14,9 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.digests import COMBINABLE, SIZES, digest_of
+from entrepot.digests import COMBINABLE, SIZES
 from entrepot.doors.s3.refusal import refuse
-from entrepot.model import Buffer, Checksums
+from entrepot.model import Checksums
 from entrepot.wire.http import Headers
 
 NAMES: Final = {"CRC32": "crc32", "CRC32C": "crc32c", "CRC64NVME": "crc64nvme", "SHA1": "sha1", "SHA256": "sha256"}
@@ -227,19 +227,3 @@ def parse_content_md5(headers: Headers) -> bytes | None:
     if len(value) != SIZES["md5"]:
         raise refuse("InvalidDigest", "The value of Content-MD5 is not the base64 of 16 bytes.")
     return value
-
-
-def check_document(headers: Headers, body: Buffer, *, required: bool = False) -> None:
-    """Compare a body that is held whole with Content-MD5 and the checksum header of its request.
-
-    A checksum in a trailer was verified by whoever took the trailer off. Raises the refusals
-    InvalidDigest and BadDigest, and InvalidRequest when ``required`` and there is neither.
-    """
-    md5 = parse_content_md5(headers)
-    announced = parse_announced(headers)
-    if required and md5 is None and announced is None:
-        raise refuse("InvalidRequest", "Content-MD5 or an x-amz-checksum- header is required for this request.")
-    if md5 is not None and digest_of("md5", body) != md5:
-        raise refuse("BadDigest", "The body does not have the MD5 that Content-MD5 announced.")
-    if announced is not None and announced.value is not None and digest_of(announced.name, body) != announced.value:
-        raise refuse("BadDigest", f"The body does not have the value that {_PREFIX}{announced.name} announced.")
