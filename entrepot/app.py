@@ -15,7 +15,9 @@ from typing import Final
 from entrepot.asgi import Application, bounded
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.memory import MemoryStore
+from entrepot.blobs.shelves import INCOMING, is_store
 from entrepot.blobs.store import BlobStore
+from entrepot.catalog.blobs import has_placements
 from entrepot.catalog.database import Database
 from entrepot.catalog.sqlite import SQLite
 from entrepot.config import Config, parse_settings, unknown
@@ -30,7 +32,7 @@ from entrepot.core.objects import Objects
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
 from entrepot.doors import monitor
-from entrepot.errors import ConfigInvalid
+from entrepot.errors import ConfigInvalid, Unavailable
 from entrepot.observe import Observer, scrape
 from entrepot.wire.http import Handler, Request, Response
 
@@ -50,6 +52,7 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         database = await open_catalog(config, lasting=lasting)
         stack.push_async_callback(database.close)
+        await check_mounted(config, database)
         stores = open_stores(config, database)
         for store in stores.values():
             if isinstance(store, DiskStore):
@@ -76,6 +79,17 @@ async def open_catalog(config: Config, *, lasting: bool) -> Database:
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     return await SQLite.open(path, lasting=lasting)
+
+
+async def check_mounted(config: Config, database: Database) -> None:
+    """A directory that is empty because its disk is not mounted must not become a new store: what is put there is
+    lost to sight once the disk is back. Raises Unavailable.
+    """
+    for name, store in config.stores.items():
+        path = config.store_path(name)
+        if store.kind == "disk" and not is_store(path) and await database.read(has_placements(name)):
+            hint = f"mount its disk, or make the directory {path / INCOMING} to begin with an empty store"
+            raise Unavailable(f"store {name}: the catalog names blobs in it, and {path} holds none: {hint}")
 
 
 def open_stores(config: Config, database: Database) -> Mapping[str, BlobStore]:

@@ -26,6 +26,9 @@ from entrepot.blobs.store import MAX_BLOB, check_span, digest
 from entrepot.errors import BlobCorrupt, BlobMissing
 from entrepot.model import BlobId, Buffer, Span
 
+INCOMING = "tmp"
+"""The directory of files under way, which a store that was ever opened has."""
+
 LEFTOVER_AGE = 3600
 """Seconds after which a file in ``tmp`` belongs to nobody: other processes write there too."""
 
@@ -68,6 +71,11 @@ class Part(NamedTuple):
         return bytes(memoryview(self.data)[span.start - self.start : span.end - self.start])
 
 
+def is_store(root: Path) -> bool:
+    """Whether a directory is a store already."""
+    return (root / INCOMING).is_dir()
+
+
 class Shelves:
     """Blobs as files. Every method may be called from any thread, and raises OSError."""
 
@@ -76,7 +84,7 @@ class Shelves:
         root = root.absolute()
         self._name = name
         self._root = str(root)
-        self._incoming = str(root / "tmp")
+        self._incoming = str(root / INCOMING)
         self._quarantine = str(root / "quarantine")
         self._files = files
         self._settled: set[str] = set()  # directories whose own entry this process made durable

@@ -45,6 +45,7 @@ _CONDEMN_ORPHAN: Final = Sql(
     "INSERT INTO placements (store, blob, size, seen_at, condemned) VALUES (:store, :blob, 0, :now, 1) "
     "ON CONFLICT (store, blob) DO NOTHING"
 )
+_ANY: Final = Sql("SELECT 1 FROM placements WHERE store = :store LIMIT 1")
 _FORGET: Final = Sql("DELETE FROM placements WHERE store = :store AND blob = :blob AND condemned = 1")
 _MANIFEST: Final = Sql("INSERT INTO manifests (store, size, released_at) VALUES (:store, :size, :now) RETURNING id")
 _PIECE: Final = Sql(
@@ -84,6 +85,12 @@ def claim(store: str, blob: BlobId, size: int, now: int) -> Transaction[int | No
     yield lock(BLOB_SPACE, blob)
     row: Row | None = yield one(_CLAIM, store=store, blob=blob, size=size, now=now)
     return None if row is None else row[0]
+
+
+def has_placements(store: str) -> Transaction[bool]:
+    """Whether any blob was ever claimed in a store and not collected since."""
+    row: Row | None = yield one(_ANY, store=store)
+    return row is not None
 
 
 def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
