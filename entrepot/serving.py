@@ -136,16 +136,10 @@ class Supervisor:
 
 
 def _work(config: Config, parent: int) -> NoReturn:
-    """Be a worker, to the end of the process."""
-    system = ctypes.CDLL(None)
-    system.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    system.mallopt(_M_MMAP_THRESHOLD, MAP_BYTES)
-    system.mallopt(_M_ARENA_MAX, 2)
-    # Each connection is a file, and each may read others: the soft limit is often no more than their number.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Be a worker, to the end of the process: nothing of the supervisor's may go on in it."""
     code = 1
     try:
+        _settle_in()
         if os.getppid() == parent:
             uvloop.run(_answer(config, parent))
         code = 0
@@ -154,6 +148,18 @@ def _work(config: Config, parent: int) -> NoReturn:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _settle_in() -> None:
+    """Ask the system for what a worker needs of it."""
+    system = ctypes.CDLL(None)
+    system.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if hasattr(system, "mallopt"):  # glibc's own
+        system.mallopt(_M_MMAP_THRESHOLD, MAP_BYTES)
+        system.mallopt(_M_ARENA_MAX, 2)
+    # Each connection is a file, and each may read others: the soft limit is often no more than their number.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _answer(config: Config, parent: int) -> None:
