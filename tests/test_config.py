@@ -177,6 +177,7 @@ def test_an_unknown_name_in_the_file_names_the_file() -> None:
         ("access_key = 'a/b'\nsecret_key = 'something'", "access_key"),
         ("sealing_key = 'c2hvcnQ='", "sealing_key"),
         ("sealing_key = 'not base64'", "sealing_key"),
+        ("sealing_key = 'é'", "sealing_key"),
         ("catalog = 'mysql://x'", "catalog"),
         ("domain = ['s3.example:9000']", "domain"),
         ("domain = ['S3.example']", "domain"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -231,7 +230,7 @@ def _address(listen: str) -> tuple[str, int]:
 def _sealing(text: str) -> bytes | None:
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b"?"
     if len(key) not in (0, 32):
         raise ConfigInvalid("sealing_key", None, "is 32 bytes in base64")
