@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +68,19 @@ def list_buckets(owner: str | None, prefix: str, after: str, limit: int) -> Tran
     return [bucket_from(row) for row in rows if row[1].startswith(prefix)]
 
 
+Check = Callable[[Bucket], None]
+"""Raises what speaks against a change of a bucket or in it: of the one that has the name at that time."""
+
+
+def _hold(name: str, check: Check | None) -> Transaction[Bucket]:
+    """Begin to change or drop a bucket: nobody else does, or writes into it, until the write ends."""
+    yield lock(BUCKET_SPACE, name.encode())
+    bucket = yield from get_bucket(name)
+    if check is not None:
+        check(bucket)
+    return bucket
+
+
 @dataclass(frozen=True, slots=True)
 class BucketChange:
     """Settings to change; None leaves one as it is."""
@@ -76,10 +90,9 @@ class BucketChange:
     owner: str | None = None
 
 
-def change_bucket(name: str, change: BucketChange) -> Transaction[Bucket]:
-    """Raises BucketMissing."""
-    yield lock(BUCKET_SPACE, name.encode())
-    bucket = yield from get_bucket(name)
+def change_bucket(name: str, change: BucketChange, check: Check | None = None) -> Transaction[Bucket]:
+    """Raises BucketMissing, and what ``check`` raises."""
+    bucket = yield from _hold(name, check)
     changed = Bucket(
         bucket.id, bucket.name,
         bucket.owner if change.owner is None else change.owner,
@@ -95,10 +108,11 @@ def change_bucket(name: str, change: BucketChange) -> Transaction[Bucket]:
     return changed
 
 
-def delete_bucket(name: str) -> Transaction[None]:
-    """Drop an empty bucket; uploads still open in it end. Raises BucketMissing, BucketNotEmpty."""
-    yield lock(BUCKET_SPACE, name.encode())
-    bucket = yield from get_bucket(name)
+def delete_bucket(name: str, check: Check | None = None) -> Transaction[None]:
+    """Drop an empty bucket; uploads still open in it end. Raises BucketMissing, BucketNotEmpty, and what
+    ``check`` raises.
+    """
+    bucket = yield from _hold(name, check)
     for any_left in (_ANY_LIVE, _ANY_HISTORY):
         row: Row | None = yield one(any_left, id=bucket.id)
         if row is not None:

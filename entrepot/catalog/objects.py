@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from entrepot.catalog.blobs import place, release
-from entrepot.catalog.buckets import BUCKET_SPACE
+from entrepot.catalog.buckets import BUCKET_SPACE, Check
 from entrepot.catalog.database import Row, Sql, Transaction, insert, lock, one, run
 from entrepot.catalog.layouts import drop_layout, keep_layout
 from entrepot.catalog.rows import (
@@ -151,10 +151,6 @@ class Held(NamedTuple):
     versioning: Versioning
     store: str
     live: Former | None
-
-
-Check = Callable[[Bucket], None]
-"""Raises what speaks against a change in a bucket."""
 
 
 def hold(bucket: int | None, name: str, key: str, check: Check | None = None) -> Transaction[Held]:

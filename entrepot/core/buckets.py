@@ -75,14 +75,18 @@ class Buckets:
 
         Raises BucketMissing, Denied, ArgumentInvalid.
         """
-        found = await self.get(who, name, Right.ADMIN)
-        if change.owner is not None and not who.root:
-            raise Denied
-        if change.versioning is Versioning.OFF and found.versioning is not Versioning.OFF:
-            raise ArgumentInvalid("versioning", "off", "versions are kept from now on: suspend it instead")
-        return await self.database.write(rows.change_bucket(name, change))
+
+        def check(found: Bucket) -> None:
+            access.check(who, Right.ADMIN, found)
+            if change.owner is not None and not who.root:
+                raise Denied
+            if change.versioning is Versioning.OFF and found.versioning is not Versioning.OFF:
+                raise ArgumentInvalid("versioning", "off", "versions are kept from now on: suspend it instead")
+
+        check(await self.get(who, name, Right.ADMIN))
+        return await self.database.write(rows.change_bucket(name, change, check))
 
     async def delete(self, who: Principal, name: str) -> None:
         """Raises BucketMissing, Denied, BucketNotEmpty."""
         await self.get(who, name, Right.ADMIN)
-        await self.database.write(rows.delete_bucket(name))
+        await self.database.write(rows.delete_bucket(name, lambda found: access.check(who, Right.ADMIN, found)))

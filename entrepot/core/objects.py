@@ -186,7 +186,9 @@ class Objects:
             put.meta, checksums,
         )  # fmt: skip
 
-    async def _publish(self, new: NewVersion, when: Precondition = ALWAYS, check: rows.Check | None = None) -> Version:
+    async def _publish(
+        self, new: NewVersion, when: Precondition = ALWAYS, check: buckets.Check | None = None
+    ) -> Version:
         heavy = len(new.bytes.pieces) > HEAVY_PIECES
         return await self.database.write(rows.insert_version(new, self.clock(), when, check), heavy=heavy)
 
