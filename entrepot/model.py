@@ -16,6 +16,9 @@ BlobId = NewType("BlobId", bytes)
 
 Buffer = bytes | bytearray | memoryview
 
+MOST_INLINE: Final = 8 * 1024 * 1024
+"""Bytes of the longest blob that is kept in a catalog."""
+
 NULL_VERSION: Final = "null"
 """The id of a version that was written while its bucket kept none."""
 

@@ -14,12 +14,10 @@ from msgspec import Meta
 
 from entrepot.config.settings import BYTES, SECONDS, SECRET
 from entrepot.errors import ConfigInvalid
+from entrepot.model import MOST_INLINE
 
 KIB: Final = 1 << 10
 MIB: Final = 1 << 20
-
-MOST_INLINE: Final = 8 * MIB
-"""The longest blob that is kept in a catalog."""
 
 
 def _cores() -> int:

@@ -14,7 +14,7 @@ from entrepot.blobs.store import Capabilities, cut, digest
 from entrepot.catalog import stored as rows
 from entrepot.catalog.database import Database
 from entrepot.errors import BlobCorrupt, BlobMissing
-from entrepot.model import BlobId, Buffer, Span
+from entrepot.model import MOST_INLINE, BlobId, Buffer, Span
 
 HASH_HERE: Final = 32 * 1024
 """Below this, copying and hashing cost less than a hop to a thread and back."""
@@ -89,4 +89,4 @@ class InlineStore:
             await self._database.write(rows.remove_stored(self.name, ordered[start : start + REMOVED]), large=True)
 
 
-_CAPABILITIES: Final = Capabilities(max_blob=8 * 1024 * 1024)
+_CAPABILITIES: Final = Capabilities(max_blob=MOST_INLINE)

@@ -10,15 +10,12 @@ from entrepot.doors.s3.acl import check_no_grants, public_read
 from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.documents import Owner
-from entrepot.doors.s3.documents_in import parse_create_bucket, parse_versioning
+from entrepot.doors.s3.documents_in import SETTING_BYTES, parse_create_bucket, parse_versioning
 from entrepot.doors.s3.paging import decode_token, encode_token, parse_limit
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import BucketExists, Denied
 from entrepot.model import Bucket, Right
 from entrepot.wire.http import Response
-
-DOCUMENT_LIMIT: Final = 64 * 1024
-"""Bytes of a configuration document."""
 
 PAGE: Final = 10_000
 """Buckets in one answer at most."""
@@ -88,7 +85,7 @@ async def _optional_document(call: Call) -> bytes:
     headers = call.request.headers
     if headers.raw_get(b"content-length") is None and headers.raw_get(b"transfer-encoding") is None:
         return b""
-    return await call.document(DOCUMENT_LIMIT)
+    return await call.document(SETTING_BYTES)
 
 
 async def head_bucket(call: Call) -> Response:
@@ -129,6 +126,6 @@ async def get_bucket_versioning(call: Call) -> Response:
 async def put_bucket_versioning(call: Call) -> Response:
     """S3 PutBucketVersioning."""
     await call.core.buckets.get(call.who, call.bucket, Right.ADMIN)
-    state = parse_versioning(await call.document(DOCUMENT_LIMIT))
+    state = parse_versioning(await call.document(SETTING_BYTES))
     await call.core.buckets.change(call.who, call.bucket, BucketChange(versioning=state))
     return done()
