@@ -58,6 +58,7 @@ _LIST: Final = Sql(
 )
 
 MOST_PARTS: Final = 10_000
+"""Parts of an upload at most."""
 
 
 def create_upload(new: Upload, bucket_name: str) -> Transaction[Upload]:

@@ -18,7 +18,9 @@ writes what the snapshot showed unnamed and old. Why nobody loses what they name
    and only then are the blobs that it named looked at.
 
 What the grace period has to outlast is the longest transfer and the longest download: with a
-shorter one an upload under way can end with Superseded, and a download can break off.
+shorter one an upload under way can end with Superseded, and a download can break off. It does nothing
+for who reads an old object of a single blob while that is deleted: there is no manifest to be let go,
+so a reader that had to take the blob slice by slice, for want of memory, breaks off.
 """
 
 from __future__ import annotations
