@@ -89,8 +89,8 @@ class Opened:
         self.version = version
 
     async def parts(self) -> list[Part]:
-        """The parts that the version was completed from, in order: numbers, sizes and checksums.
-        None when it was put or copied in one piece. Raises Busy as :meth:`read` does.
+        """The parts that the version was completed from, in order: numbers, sizes and checksums; no part
+        when it was put or copied in one piece. Raises Busy as :meth:`read` does.
         """
         version = self.version
         if not version.parts:
