@@ -323,7 +323,7 @@ class Shelves:
         oldest = time.time() - LEFTOVER_AGE
         for name in self._files.names(self._incoming):
             path = f"{self._incoming}/{name}"
-            with suppress(FileNotFoundError):  # another process sweeps, or has renamed its file
+            with suppress(OSError):  # another process sweeps or has renamed its file; or it is none of ours, or stays
                 if self._files.stat(path).st_mtime < oldest:
                     self._files.unlink(path)
 

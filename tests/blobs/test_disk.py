@@ -5,7 +5,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -186,6 +186,13 @@ def test_what_a_crash_left_in_tmp_goes_once_it_is_old(root: Path) -> None:
     assert incoming(root) == [young]
 
 
+def test_what_cannot_be_swept_is_in_nobodys_way(root: Path) -> None:
+    DiskStore(root, "disk").close()
+    (root / "tmp" / "directory").mkdir()
+    os.utime(root / "tmp" / "directory", (1, 1))
+    DiskStore(root, "disk").close()
+
+
 async def test_a_part_of_a_verified_blob_is_read_alone(store: DiskStore, files: Watched) -> None:
     data = sample(200_000)
     id = await keep_and_trust(store, data)
@@ -279,9 +286,13 @@ async def test_a_file_too_large_for_a_blob_is_damage_and_is_not_read(
     assert not [call for call in files.taken() if call.startswith("read")]
 
 
-async def test_a_directory_in_the_place_of_a_blob_is_damage(store: DiskStore, root: Path) -> None:
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+async def test_what_is_no_file_in_the_place_of_a_blob_is_damage(
+    make: Callable[[Path], None], store: DiskStore, root: Path
+) -> None:
     id = digest(b"x")
-    place(root, id).mkdir(parents=True)
+    place(root, id).parent.mkdir(parents=True)
+    make(place(root, id))
     with pytest.raises(BlobCorrupt):
         await store.get(id)
     assert await store.put(id, b"x") is True
