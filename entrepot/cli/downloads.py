@@ -19,7 +19,7 @@ from entrepot.cli.several import each
 from entrepot.cli.words import STDIO, Misused, printing
 from entrepot.core import Core
 from entrepot.core.objects import Opened, stream
-from entrepot.errors import ArgumentInvalid, BlobMissing, Corrupt, Missing
+from entrepot.errors import ArgumentInvalid, BlobMissing, Corrupt, Missing, Unavailable
 from entrepot.model import Buffer, Listed
 
 HOPELESS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -54,7 +54,7 @@ class _Single:
         with Tally(opened.version.size, silent=self._path is None) as tally:
             try:
                 await self._move(opened, tally)
-            except (BlobMissing, Corrupt) as error:
+            except (BlobMissing, Corrupt, Unavailable) as error:
                 tally.failed(f"{self._source}: {error}")
             else:
                 tally.done(self._source, self._path or "-", opened.version.size)
@@ -107,7 +107,7 @@ class _Tree:
         try:
             opened = await core.objects.open(ROOT, source.bucket, item.key)
             await folder.write(path.split("/"), moving(opened, tally), opened.version.created_at)
-        except (Missing, Corrupt, ArgumentInvalid) as error:
+        except (Missing, Corrupt, ArgumentInvalid, Unavailable) as error:
             tally.failed(f"{source}: {error}")
         except OSError as error:
             if error.errno in HOPELESS:

@@ -23,7 +23,7 @@ from entrepot.cli.several import each
 from entrepot.cli.words import Misused, complain
 from entrepot.core import Core
 from entrepot.core.objects import Opened, stream
-from entrepot.errors import ArgumentInvalid, Corrupt, Missing
+from entrepot.errors import ArgumentInvalid, Corrupt, Missing, Unavailable
 from entrepot.model import Listed, Right
 
 MANIFEST: Final = "entrepot-export.jsonl"
@@ -88,7 +88,7 @@ class _Export:
             opened = await self._core.objects.open(ROOT, self._bucket, item.key)
             present = await self._present(path, opened)
             digest = present or await self._write(path, opened)
-        except (Missing, Corrupt, ArgumentInvalid) as error:
+        except (Missing, Corrupt, ArgumentInvalid, Unavailable) as error:
             self._fail(item, source, str(error))
         except OSError as error:
             if error.errno in HOPELESS:

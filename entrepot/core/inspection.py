@@ -12,7 +12,7 @@ from entrepot.catalog import consistency as rows
 from entrepot.catalog.blobs import damage_inline
 from entrepot.catalog.database import Database
 from entrepot.catalog.upkeep import list_placed
-from entrepot.errors import BlobCorrupt, BlobMissing
+from entrepot.errors import BlobCorrupt, BlobMissing, Unavailable
 from entrepot.model import BlobId
 
 LISTED: Final = 1_000
@@ -32,6 +32,7 @@ class Finding:
     * ``structure``: the catalog contradicts itself;
     * ``missing``: a version or part cannot be read, its bytes are not in their store;
     * ``damaged``: the same, as the bytes were not what had been stored;
+    * ``unreadable``: the same, as the store failed to read them; they may be read another time;
     * ``store``: a store that buckets are bound to is not configured;
     * ``orphan``: a blob of which the catalog knows nothing. That takes space and harms nobody.
     """
@@ -56,6 +57,7 @@ class Inspection:
         self._deep = deep
         self._missing: dict[rows.Place, int] = {}  # and the size that it should have
         self._damaged: set[rows.Place] = set()
+        self._unreadable: dict[rows.Place, str] = {}  # and why
 
     async def run(self) -> AsyncIterator[Finding]:
         # A collector at work would take away what was seen a moment ago.
@@ -95,6 +97,8 @@ class Inspection:
             self._damaged.add((name, blob))
         except BlobMissing:
             self._missing[name, blob] = size
+        except Unavailable as error:  # one bad sector must not keep the rest from being read
+            self._unreadable[name, blob] = str(error)
 
     async def _verify_inline(self) -> None:
         after = 0
@@ -106,7 +110,7 @@ class Inspection:
 
     async def _suspects(self) -> AsyncIterator[Finding]:
         """Who needs what is missing: a blob that nothing names may just not have been put yet."""
-        suspects = self._damaged.union(self._missing)
+        suspects = self._damaged.union(self._missing, self._unreadable)
         if not suspects:
             return
         users = await self._database.scan(rows.list_users(frozenset(suspects)))
@@ -117,6 +121,8 @@ class Inspection:
             if (store, blob) in self._damaged:
                 hint = f"blob {blob.hex()} in store {store} is damaged; putting the same bytes again mends it"
                 yield Finding("damaged", subject, hint)
+            elif (store, blob) in self._unreadable:
+                yield Finding("unreadable", subject, f"blob {blob.hex()}: {self._unreadable[store, blob]}")
             else:
                 hint = f"blob {blob.hex()} is not in store {store} as it was; putting the same bytes again mends it"
                 yield Finding("missing", subject, hint)
