@@ -181,18 +181,19 @@ class Shelves:
     def _renew(self, id: BlobId, path: str) -> bool:
         """Whether the blob is there and whole: its date is now, then. A damaged file is set aside.
 
-        The file is read for that, because the caller is about to drop its own good copy.
+        The file is read for that, because the caller is about to drop its own good copy. One that cannot be read is
+        as good as absent: that copy takes its place.
         """
         try:
             fd = self._files.open(path)
-        except FileNotFoundError:
+            try:
+                if self._verify(id, path, fd) is None:
+                    return False
+                self._files.touch(fd)
+            finally:
+                self._files.close(fd)
+        except OSError:
             return False
-        try:
-            if self._verify(id, path, fd) is None:
-                return False
-            self._files.touch(fd)
-        finally:
-            self._files.close(fd)
         return True
 
     def _make(self, place: _Place) -> None:

@@ -122,7 +122,8 @@ class Inspection:
                 hint = f"blob {blob.hex()} in store {store} is damaged; putting the same bytes again mends it"
                 yield Finding("damaged", subject, hint)
             elif (store, blob) in self._unreadable:
-                yield Finding("unreadable", subject, f"blob {blob.hex()}: {self._unreadable[store, blob]}")
+                why = self._unreadable[store, blob]
+                yield Finding("unreadable", subject, f"blob {blob.hex()}: {why}; putting the same bytes again mends it")
             else:
                 hint = f"blob {blob.hex()} is not in store {store} as it was; putting the same bytes again mends it"
                 yield Finding("missing", subject, hint)

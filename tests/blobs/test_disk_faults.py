@@ -191,6 +191,18 @@ async def test_a_blob_that_cannot_be_read_now_stays(store: DiskStore, root: Path
     assert await store.get(ID) == DATA
 
 
+@pytest.mark.parametrize("call", ["read", "touch"])
+async def test_a_put_takes_the_place_of_what_cannot_be_read(
+    store: DiskStore, root: Path, files: Watched, call: str
+) -> None:
+    await store.put(ID, DATA)
+    before = (root / PATH).stat().st_ino
+    files.fail(call, errno.EIO)
+    assert await store.put(ID, DATA) is True
+    assert (root / PATH).stat().st_ino != before
+    assert await store.get(ID) == DATA
+
+
 async def test_damage_on_a_disk_that_takes_no_change(store: DiskStore, root: Path, files: Watched) -> None:
     """It cannot be set aside; it is not served for that, and a put takes its place."""
     await store.put(ID, DATA)
