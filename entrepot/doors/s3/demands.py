@@ -25,11 +25,15 @@ _ABSENT: Final = frozenset({
     b"x-amz-tagging", b"x-amz-website-redirect-location", b"x-amz-write-offset-bytes",
 })  # fmt: skip
 
+_DATES: Final = frozenset({b"if-modified-since", b"if-unmodified-since"})
+_NOT_OF_DELETIONS: Final = _DATES | {b"if-none-match"}
+
 
 def check_demands(call: Call) -> None:
     """Raises the refusals NotImplemented, InvalidStorageClass, and InvalidArgument for a version that is to be
     written: versions only come to be. ACLs depend on the bucket: see ``acl``.
     """
+    check_write_conditions(call.request.headers)
     version_id = call.param("versionId")
     if version_id is not None:
         raise refuse(
@@ -43,6 +47,23 @@ def check_demands(call: Call) -> None:
             raise refuse("NotImplemented", f"The header {name.decode()} is not implemented here.")
         if name == b"x-amz-storage-class" and value != b"STANDARD":
             raise refuse("InvalidStorageClass", "The only storage class here is STANDARD.")
+
+
+def check_write_conditions(headers: Headers) -> None:
+    """Refuse to write on a condition that S3 has for reads alone. Raises the refusal NotImplemented."""
+    _check_conditions(headers, _DATES)
+
+
+def check_delete_conditions(headers: Headers) -> None:
+    """The same for a deletion, which has If-Match and conditions of its own."""
+    _check_conditions(headers, _NOT_OF_DELETIONS)
+
+
+def _check_conditions(headers: Headers, absent: frozenset[bytes]) -> None:
+    if headers.lacks(absent):
+        return
+    name = next(name for name, _ in headers.raw if name in absent).decode()
+    raise refuse("NotImplemented", f"This is not done on the condition {name}.", Header=name)
 
 
 def check_unencrypted(headers: Headers) -> None:

@@ -17,7 +17,7 @@ from entrepot.doors.s3.checksums import (
     type_word,
 )
 from entrepot.doors.s3.copy_operations import get_source, source_errors, source_fields
-from entrepot.doors.s3.demands import check_demands, check_unencrypted
+from entrepot.doors.s3.demands import check_demands, check_unencrypted, check_write_conditions
 from entrepot.doors.s3.documents import Owner
 from entrepot.doors.s3.documents_in import COMPLETE_BYTES, parse_complete
 from entrepot.doors.s3.paging import parse_encoding, parse_limit
@@ -105,6 +105,7 @@ async def complete_upload(call: Call) -> Response:
     """S3 CompleteMultipartUpload."""
     headers = call.request.headers
     check_unencrypted(headers)
+    check_write_conditions(headers)
     said = parse_completion(headers)
     named = parse_complete(await call.document(COMPLETE_BYTES, announced=False))
     if said.parts is not None and said.parts != len(named):

@@ -10,7 +10,7 @@ from entrepot.core.objects import Opened, Put
 from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.calls import Call, conditions, parse_meta, version_field
 from entrepot.doors.s3.checksums import checksum_fields, wants_checksums
-from entrepot.doors.s3.demands import check_demands, check_unencrypted
+from entrepot.doors.s3.demands import check_delete_conditions, check_demands, check_unencrypted
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import DigestMismatch
 from entrepot.model import NO_CHECKSUMS, Checksums, Span, Versioning
@@ -169,6 +169,7 @@ def _overridden(call: Call, fields: list[tuple[bytes, bytes]]) -> list[tuple[byt
 
 async def delete_object(call: Call) -> Response:
     """S3 DeleteObject."""
+    check_delete_conditions(call.request.headers)
     when = parse_delete_conditions(call.request.headers)
     deleted = await call.core.objects.delete(call.who, call.bucket, call.key, call.version_id(), when)
     headers: list[tuple[bytes, bytes]] = []

@@ -233,3 +233,30 @@ def test_a_type_comes_back_as_it_was_sent(door: Door) -> None:
     sent = "text/plain; name=déjà 日本"
     door.ask("PUT", "/bucket/typed", body=b"x", headers={"content-type": sent}).ok()
     assert door.ask("GET", "/bucket/typed").ok().headers["content-type"].encode("latin-1").decode() == sent
+
+
+LONG_AGO = "Mon, 01 Jan 2001 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "deleting"),
+    [("if-unmodified-since", LONG_AGO, False), ("if-modified-since", LONG_AGO, False), ("if-none-match", "*", True)],
+)
+def test_nothing_changes_on_a_condition_that_is_not_looked_at(
+    door: Door, condition: str, value: str, *, deleting: bool
+) -> None:
+    """Who deletes what is unmodified since then must not lose what is newer."""
+    door.ask("PUT", "/bucket/guarded", body=b"newer").ok()
+    headers = {condition: value}
+    door.ask("DELETE", "/bucket/guarded", headers=headers).refused(501, "NotImplemented")
+    door.ask("DELETE", "/bucket/guarded", "versionId=null", headers=headers).refused(501, "NotImplemented")
+    if not deleting:
+        source = {"x-amz-copy-source": "bucket/guarded", "x-amz-metadata-directive": "REPLACE"}
+        upload = door.ask("POST", "/bucket/guarded", "uploads").ok().word("UploadId")
+        etag = door.ask("PUT", "/bucket/guarded", f"partNumber=1&uploadId={upload}", b"older").ok().headers["etag"]
+        parts = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        door.ask("PUT", "/bucket/guarded", body=b"older", headers=headers).refused(501, "NotImplemented")
+        door.ask("PUT", "/bucket/guarded", headers=headers | source).refused(501, "NotImplemented")
+        door.ask("POST", "/bucket/guarded", f"uploadId={upload}", body, headers=headers).refused(501, "NotImplemented")
+    assert door.ask("GET", "/bucket/guarded").ok().body == b"newer"
