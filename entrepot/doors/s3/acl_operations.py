@@ -5,7 +5,7 @@ from __future__ import annotations
 from entrepot.core import BucketChange
 from entrepot.doors.s3.acl import canned, check_no_grants, check_object_acl, public_read
 from entrepot.doors.s3.answers import done, xml
-from entrepot.doors.s3.bucket_operations import known_bucket
+from entrepot.doors.s3.bucket_operations import known_bucket, optional_document
 from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.documents import Owner
 from entrepot.doors.s3.documents_settings import access_control_policy
@@ -30,6 +30,7 @@ async def put_bucket_acl(call: Call) -> Response:
     if canned(headers) is None:
         raise refuse("NotImplemented", "ACL documents are not implemented here: use x-amz-acl, private or public-read.")
     change = BucketChange(public_read=public_read(headers))
+    await _check_no_document(call)
     await call.core.buckets.change(call.who, call.bucket, change)
     return done()
 
@@ -52,4 +53,11 @@ async def put_object_acl(call: Call) -> Response:
         check_no_grants(call.request.headers)
         raise refuse("NotImplemented", "ACL documents are not implemented here.")
     check_object_acl(call.request.headers, opened.bucket)
+    await _check_no_document(call)
     return done()
+
+
+async def _check_no_document(call: Call) -> None:
+    """Refuse a second ACL beside the one in the header: one of the two would be passed over."""
+    if await optional_document(call):
+        raise refuse("UnexpectedContent", "An ACL stands in the header or in the body, not in both.")

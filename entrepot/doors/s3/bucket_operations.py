@@ -54,7 +54,7 @@ async def create_bucket(call: Call) -> Response:
         raise Denied
     _check_creation(call)
     public = public_read(call.request.headers)
-    location = parse_create_bucket(await _optional_document(call))
+    location = parse_create_bucket(await optional_document(call))
     if location not in (None, "", call.region):
         raise refuse("IllegalLocationConstraintException", f"This server's region is {call.region}.")
     try:
@@ -80,7 +80,7 @@ def _check_creation(call: Call) -> None:
         raise refuse("NotImplemented", "Objects belong to whoever wrote them: other ownership is not implemented here.")
 
 
-async def _optional_document(call: Call) -> bytes:
+async def optional_document(call: Call) -> bytes:
     """The body of a request that needs none; without any framing there is none (RFC 9112 §6.3)."""
     headers = call.request.headers
     if headers.raw_get(b"content-length") is None and headers.raw_get(b"transfer-encoding") is None:

@@ -203,3 +203,12 @@ def test_an_object_has_the_acl_of_its_bucket(
         door.ask("POST", "/mine/new", "uploads", headers=headers).refused(501, "NotImplemented")
     door.ask("PUT", "/mine/new", body=b"1", headers={"x-amz-acl": "mine"}).refused(400, "InvalidArgument")
     door.ask("HEAD", "/mine/new").ok(404)
+
+
+@pytest.mark.parametrize("path", ["/two-acls", "/two-acls/key"])
+def test_an_acl_in_the_header_and_another_in_the_body(door: Door, path: str) -> None:
+    door.ask("PUT", "/two-acls").ok()
+    door.ask("PUT", "/two-acls/key", body=b"x").ok()
+    body, headers = b"<AccessControlPolicy/>", {"x-amz-acl": "private"}
+    door.ask("PUT", path, "acl", body, headers=headers).refused(400, "UnexpectedContent")
+    door.ask("PUT", path, "acl", headers=headers).ok()
