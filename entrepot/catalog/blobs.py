@@ -28,7 +28,7 @@ _INLINE_AGAIN: Final = Sql(
     f"SET seen_at = {_renewed('inline_blobs.seen_at')}, damaged = 0, data = excluded.data RETURNING id"
 )
 _INLINE_DATA: Final = Sql("SELECT data FROM inline_blobs WHERE id = :id AND damaged = 0")
-_DAMAGE_INLINE: Final = Sql("UPDATE inline_blobs SET damaged = 1 WHERE id = :id")
+_DAMAGE_INLINE: Final = Sql("UPDATE inline_blobs SET damaged = 1 WHERE id = :id AND data = :data")
 _CLAIM: Final = Sql(
     "INSERT INTO placements (store, blob, size, seen_at, claim) VALUES (:store, :blob, :size, :now, :now) "
     f"ON CONFLICT (store, blob) DO UPDATE SET seen_at = {_renewed('placements.seen_at')} "
@@ -69,9 +69,11 @@ def find_inline(id: int) -> Transaction[bytes | None]:
     return None if row is None else bytes(row[0])
 
 
-def damage_inline(id: int) -> Transaction[None]:
-    """Put an inline blob in quarantine. The next writer of the same bytes mends it."""
-    yield run(_DAMAGE_INLINE, id=id)
+def damage_inline(id: int, data: bytes) -> Transaction[None]:
+    """Put an inline blob that was read as ``data`` in quarantine, unless somebody mended it since. The next writer of
+    the same bytes does.
+    """
+    yield run(_DAMAGE_INLINE, id=id, data=data)
 
 
 def claim(store: str, blob: BlobId, size: int, now: int) -> Transaction[int | None]:

@@ -105,7 +105,7 @@ class Inspection:
         while found := await self._database.scan(rows.list_inline(after, INLINE_AT_ONCE)):
             for id, name, data in found:
                 if digest(data) != name:
-                    await self._database.write(damage_inline(id))
+                    await self._database.write(damage_inline(id, data))
             after = found[-1][0]
 
     async def _suspects(self) -> AsyncIterator[Finding]:

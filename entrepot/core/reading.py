@@ -135,7 +135,7 @@ class Reader:
         if data is None:
             raise BlobMissing(bytes_.hash.hex())
         if blake3(data).digest() != bytes_.hash:
-            await self._database.write(damage_inline(row))
+            await self._database.write(damage_inline(row, data))
             raise BlobCorrupt(bytes_.hash.hex(), "inline")
         return data
 

@@ -170,7 +170,9 @@ class BlobsContract:
         inline = version.bytes.inline
         assert inline is not None
         assert await acts.database.read(blobs.find_inline(inline)) == b"small"
-        await acts.database.write(blobs.damage_inline(inline))
+        await acts.database.write(blobs.damage_inline(inline, b"smell"))  # as it was before somebody mended it
+        assert await acts.database.read(blobs.find_inline(inline)) == b"small"
+        await acts.database.write(blobs.damage_inline(inline, b"small"))
         assert await acts.database.read(blobs.find_inline(inline)) is None
         broken = await acts.live(bucket, "k")
         assert broken is not None
