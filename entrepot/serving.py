@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import gc
 import os
 import resource
+import secrets
 import shutil
 import signal
 import socket
@@ -21,7 +23,7 @@ import ssl
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -39,6 +41,10 @@ MAP_BYTES: Final = 128 * 1024
 """Buffers from this size on are given back to the system at once. Left alone, glibc raises the bound as
 large ones are freed, and hundreds of bodies growing side by side tear its heap to pieces."""
 
+_SERVER: Final = secrets.token_hex(8)
+"""What this server calls itself beside others on the same data."""
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PR_SET_PDEATHSIG: Final = 1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
@@ -52,8 +58,8 @@ def serve(config: Config, ready: Callable[[], None]) -> int:
     """Listen and answer until a signal says to stop; the exit code. ``ready`` is called once, when every
     worker takes connections.
     """
-    _clear_metrics(share_metrics(config))
-    return Supervisor(config, ready).run()
+    with _sharing(share_metrics(config)):
+        return Supervisor(config, ready).run()
 
 
 class Supervisor:
@@ -217,11 +223,45 @@ def share_metrics(config: Config) -> Path:
     """Name the directory where the workers' metrics meet to the library that counts them. It looks when it
     is imported, so this comes before anything that imports ``entrepot.app``.
     """
-    directory = config.data / "metrics"
+    directory = config.data / "metrics" / _SERVER
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
     return directory
 
 
-def _clear_metrics(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True, mode=0o700)
+@contextlib.contextmanager
+def _sharing(directory: Path) -> Iterator[None]:
+    """Keep the directory of this server's metrics, and take away those of servers that are no more.
+
+    A server holds a lock on its directory, which its workers inherit: it falls with the last of them. Others may
+    run on the same data, at other addresses.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    together = os.open(directory.parent, _FOLDER)
+    fcntl.flock(together, fcntl.LOCK_EX)  # nobody takes a directory away between its making and its locking
+    directory.mkdir(mode=0o700)
+    mine = _try_lock(directory)
+    for other in directory.parent.iterdir():
+        if other != directory and (lock := _try_lock(other)) is not None:
+            shutil.rmtree(other, ignore_errors=True)
+            os.close(lock)
+    os.close(together)
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        if mine is not None:
+            os.close(mine)
+
+
+def _try_lock(directory: Path) -> int | None:
+    """The lock of a directory, as a descriptor; None when somebody holds it, or it is no directory."""
+    try:
+        handle = os.open(directory, _FOLDER)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle

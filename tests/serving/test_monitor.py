@@ -74,6 +74,14 @@ def counted(server: Server, operation: str, token: str = "") -> float:
     return sum(float(found[1]) for found in re.finditer(pattern, reply.body.decode(), re.MULTILINE))
 
 
+def await_count(server: Server, operation: str, count: int, token: str = "") -> None:
+    """A worker counts a moment after it has answered."""
+    deadline = time.monotonic() + 30
+    while counted(server, operation, token) < count and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert counted(server, operation, token) == count
+
+
 def test_metrics_add_up_over_the_workers(tmp_path: Path) -> None:
     environment = {"ENTREPOT_METRICS__TOKEN": "let-me-see"}
     with Server(tmp_path / "data", workers=2, environment=environment) as server:
@@ -82,11 +90,26 @@ def test_metrics_add_up_over_the_workers(tmp_path: Path) -> None:
         assert ask(server, "PUT", "/bucket").status == 200
         for _ in range(60):  # each on a connection of its own, so that both workers get some
             assert ask(server, "GET", "/bucket").status == 200
-        deadline = time.monotonic() + 30
-        while counted(server, "ListObjects", "let-me-see") < 60 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert counted(server, "ListObjects", "let-me-see") == 60
-        assert len(list((server.data / "metrics").glob("counter_*.db"))) == 2
+        await_count(server, "ListObjects", 60, "let-me-see")
+        assert len(list((server.data / "metrics").glob("*/counter_*.db"))) == 2
+
+
+def test_a_server_beside_another_leaves_its_metrics_alone_and_clears_after_those_that_are_gone(tmp_path: Path) -> None:
+    left = tmp_path / "data" / "metrics" / "0123456789abcdef"
+    with Server(tmp_path / "data") as server:
+        assert ask(server, "PUT", "/bucket").status == 200
+        await_count(server, "CreateBucket", 1)
+        left.mkdir()
+        (left / "counter_1.db").write_bytes(b"of a server that was killed")
+        with Server(tmp_path / "data") as other:
+            assert not left.exists()
+            assert ask(other, "PUT", "/another").status == 200
+            assert ask(other, "PUT", "/and-another").status == 200
+            await_count(other, "CreateBucket", 2)
+            assert counted(server, "CreateBucket") == 1
+        assert counted(server, "CreateBucket") == 1
+        assert len(list((server.data / "metrics").iterdir())) == 1
+    assert list((tmp_path / "data" / "metrics").iterdir()) == []
 
 
 def test_metrics_can_be_turned_off(tmp_path: Path) -> None:
