@@ -56,6 +56,7 @@ def test_a_worker_that_ends_while_it_starts_takes_no_other_with_it(tmp_path: Pat
     """The system may be short of memory for a moment."""
     with Server(tmp_path / "data", workers=2) as server:
         assert ask(server, "PUT", "/bucket").status == 200
+        await_greeting(server)
         first, kept = children(server.pid)
         os.kill(first, signal.SIGKILL)
         second = wait_for_another(server, {first, kept})
@@ -70,9 +71,17 @@ def test_a_worker_that_ends_while_it_starts_takes_no_other_with_it(tmp_path: Pat
         server.start()
 
 
+def await_greeting(server: Server) -> None:
+    """One worker is enough to be healthy. Before all of them are, the server gives up when it loses one."""
+    deadline = time.monotonic() + 60
+    while b"listens on" not in server.log.read_bytes():
+        assert time.monotonic() < deadline, server.log_tail()
+        time.sleep(0.01)
+
+
 def wait_for_another(server: Server, known: set[int]) -> int:
     deadline = time.monotonic() + 60
     while not (found := set(children(server.pid)) - known):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, server.log_tail()
         time.sleep(0.001)
     return found.pop()
