@@ -106,7 +106,8 @@ class Answer:
         head = b"\r\n".join(
             [line, b"date: " + http_date(int(time.time())), *[b": ".join(field) for field in fields], b"", b""]
         )
-        if head.count(b"\n") != len(fields) + 3:
+        # RFC 9110 §5.5: some take a bare CR for the end of a line.
+        if not head.count(b"\n") == head.count(b"\r") == len(fields) + 3:
             raise Broken("a field of the answer holds a line of its own")
         return head
 

@@ -124,7 +124,7 @@ def test_a_body_of_another_length_than_announced_is_never_taken_for_whole(body: 
     assert not isinstance(body, Stream) or body.closed
 
 
-@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\r\n\r\n<html>"])
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb", b"a\r\n\r\n<html>"])
 def test_no_field_becomes_two(value: bytes) -> None:
     outlet = Outlet()
     with pytest.raises(Broken):

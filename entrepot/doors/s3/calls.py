@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
@@ -27,6 +28,8 @@ KEY_LIMIT: Final = 1024
 
 DEFAULT_CHECKSUM: Final = "crc64nvme"
 """Kept when the client announces none, as S3 does."""
+
+_VERSION_ID: Final = re.compile(r"[!-~]+")
 
 _CONDITIONAL: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
 
@@ -71,10 +74,15 @@ class Call:
         return parse_number(name, self.param(name), least, most)
 
     def version_id(self) -> str | None:
-        """The version that the query names. Raises the refusal InvalidArgument for an empty name."""
+        """The version that the query names. Raises the refusal InvalidArgument for what no version is called:
+        a deletion sends the id back in a header, also of a version that is not there.
+        """
         found = self.param("versionId")
-        if found == "":
-            raise refuse("InvalidArgument", "A version id cannot be empty.", ArgumentName="versionId")
+        if found is not None and not _VERSION_ID.fullmatch(found):
+            raise refuse(
+                "InvalidArgument", "A version id is made of printable ASCII characters.", ArgumentName="versionId",
+                ArgumentValue=found,
+            )  # fmt: skip
         return found
 
     async def check_owner(self, header: bytes, bucket: str) -> None:

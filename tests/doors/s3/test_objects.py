@@ -260,3 +260,11 @@ def test_nothing_changes_on_a_condition_that_is_not_looked_at(
         door.ask("PUT", "/bucket/guarded", headers=headers | source).refused(501, "NotImplemented")
         door.ask("POST", "/bucket/guarded", f"uploadId={upload}", body, headers=headers).refused(501, "NotImplemented")
     assert door.ask("GET", "/bucket/guarded").ok().body == b"newer"
+
+
+@pytest.mark.parametrize("version", ["%0A", "a%0D%0Aset-cookie%3A%20a", "a%0Db", "%00", "a%20b", "%7F", "%C3%A9", ""])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_a18_an_id_that_no_version_can_have(door: Door, method: str, version: str) -> None:
+    """A deletion tells the id in a header field, which must not become two."""
+    answer = door.ask(method, "/bucket/k", f"versionId={version}").refused(400, "InvalidArgument")
+    assert not {"x-amz-version-id", "set-cookie"} & answer.headers.keys()
