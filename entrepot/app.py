@@ -53,10 +53,7 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
         database = await open_catalog(config, lasting=lasting)
         stack.push_async_callback(database.close)
         await check_mounted(config, database)
-        stores = open_stores(config, database)
-        for store in stores.values():
-            if isinstance(store, DiskStore):
-                stack.callback(store.close)
+        stores = open_stores(config, database, stack)
         spool = config.data / "spool"
         spool.mkdir(exist_ok=True, mode=0o700)
         content = Content(
@@ -92,8 +89,10 @@ async def check_mounted(config: Config, database: Database) -> None:
             raise Unavailable(f"store {name}: the catalog names blobs in it, and {path} holds none: {hint}")
 
 
-def open_stores(config: Config, database: Database) -> Mapping[str, BlobStore]:
-    """Every store of the configuration by name; ``database`` holds the blobs of inline ones."""
+def open_stores(config: Config, database: Database, stack: contextlib.AsyncExitStack) -> Mapping[str, BlobStore]:
+    """Every store of the configuration by name; ``database`` holds the blobs of inline ones, and ``stack`` closes
+    what has to be closed.
+    """
     stores: dict[str, BlobStore] = {}
     for name, store in config.stores.items():
         if store.kind == "memory":
@@ -101,7 +100,8 @@ def open_stores(config: Config, database: Database) -> Mapping[str, BlobStore]:
         elif store.kind == "inline":
             stores[name] = InlineStore(database, name)
         else:
-            stores[name] = DiskStore(config.store_path(name), name)
+            stores[name] = disk = DiskStore(config.store_path(name), name)
+            stack.callback(disk.close)
     return stores
 
 
