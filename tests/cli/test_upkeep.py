@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import threading
@@ -9,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import apsw
+import pytest
 
 from tests.cli.programs import Shell
 from tests.clients.boto import make_client
@@ -83,7 +85,8 @@ def test_a_copy_made_while_the_server_writes_is_whole(server: Server, beside: Sh
         copy.mkdir()
         with closing(apsw.Connection(str(server.data / "catalog.sqlite"))) as connection:
             connection.execute("VACUUM INTO ?", (str(copy / "catalog.sqlite"),))
-        shutil.copytree(server.data / "blobs", copy / "blobs", ignore=shutil.ignore_patterns("tmp"))
+        coming = str(server.data / "blobs" / "tmp")
+        shutil.copytree(server.data / "blobs", copy / "blobs", ignore=lambda at, names: names if at == coming else [])
         shutil.copy(server.data / "secret.key", copy)
     finally:
         enough.set()
@@ -93,3 +96,15 @@ def test_a_copy_made_while_the_server_writes_is_whole(server: Server, beside: Sh
     assert checked.lines[-1] == "catalog and stores agree"
     assert {line.partition(":")[0] for line in checked.lines[:-1]} <= {"orphan"}
     assert beside.run("get", "copied/before", "-", "--data", copy).data == BYTES
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work on the data of another user")
+def test_what_root_does_to_the_data_of_another_user_stays_that_users(filled: Shell) -> None:
+    data = filled.home / "entrepot-data"
+    for path in (data, *data.rglob("*")):
+        os.chown(path, 12345, 12345)
+    filled.run("put", "-", "photos/a", stdin=BYTES)
+    filled.run("put", "-", "photos/b", stdin=BYTES[1:])
+    filled.run("rm", "photos/b")
+    filled.run("collect", "--grace", "0")
+    assert [path.name for path in data.rglob("*") if path.stat().st_uid != 12345] == []
