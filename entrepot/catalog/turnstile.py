@@ -59,9 +59,10 @@ def held(path: Path, name: str) -> Iterator[None]:
     """Hold a name beside the file at ``path``. Raises Busy."""
     fd = os.open(path.with_name(f"{path.name}.{name}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if os.geteuid() == 0:  # or the owner of the catalog could not hold it from then on
+        owner = path.parent.stat()
+        if os.geteuid() == 0 != owner.st_uid:  # or the owner of the data could not hold it from then on
             with contextlib.suppress(PermissionError):
-                os.fchown(fd, path.stat().st_uid, path.stat().st_gid)
+                os.fchown(fd, owner.st_uid, owner.st_gid)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
