@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol, TypeVar
 
@@ -121,6 +121,10 @@ def lock(space: int, name: bytes, *, shared: bool = False) -> Statement:
     return Statement(Want.LOCK, LOCK, {"space": space, "name": name, "shared": int(shared)})
 
 
+Still = Callable[[], Awaitable[None]]
+"""Raises Unavailable when the name that somebody holds is not theirs any more."""
+
+
 class Database(Protocol):
     """A catalog database. Safe for any number of tasks of the event loop that opened it, and
     beside other processes on the same data.
@@ -145,10 +149,11 @@ class Database(Protocol):
         """
         ...
 
-    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+    def alone(self, name: str) -> AbstractAsyncContextManager[Still]:
         """Hold a name against everybody else on this catalog, other processes too, for as long as
         the context lasts; it falls with the process. Raises Busy at once when somebody holds it, and
-        Unavailable where the database is elsewhere and was lost meanwhile, and the name with it.
+        Unavailable where the database is elsewhere and was lost meanwhile, and the name with it: in the
+        end, and when asked before something that only one may do.
         """
         ...
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final, Generic, Self, cast
 import asyncpg
 
 from entrepot.catalog import schema
-from entrepot.catalog.database import Sql, Statement, T, Transaction, Want, one
+from entrepot.catalog.database import Sql, Statement, Still, T, Transaction, Want, one
 from entrepot.errors import ArgumentInvalid, Busy, ConfigInvalid, Corrupt, StoreFull, Superseded, Unavailable
 
 _WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -137,15 +137,20 @@ class PostgreSQL:
         return await lane.run("; ".join(begin), operation, step)
 
     @contextlib.asynccontextmanager
-    async def alone(self, name: str) -> AsyncIterator[None]:
+    async def alone(self, name: str) -> AsyncIterator[Still]:
         async with self._long.session() as connection:
+
+            async def still() -> None:
+                with _translating():
+                    await connection.fetchval("SELECT 1")
+
             number = _number(b"alone/" + name.encode())
             with _translating():
                 free = await connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
             if not free:
                 raise Busy(f"another {name} is running on this catalog")
             try:
-                yield
+                yield still
             finally:
                 with _translating():  # of a connection that was lost, and the name with it
                     await connection.execute("SELECT pg_advisory_unlock($1)", number)

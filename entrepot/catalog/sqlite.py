@@ -41,7 +41,7 @@ from typing import Any, Final
 import apsw
 
 from entrepot.catalog.checkpoint import Checkpointer
-from entrepot.catalog.database import T, Transaction, Want
+from entrepot.catalog.database import Still, T, Transaction, Want
 from entrepot.catalog.schema import migrate_sqlite
 from entrepot.catalog.solitude import Solitude
 from entrepot.catalog.turnstile import Turnstile, held, held_here
@@ -297,13 +297,9 @@ class SQLite:
     # -- the rest
 
     @contextlib.asynccontextmanager
-    async def alone(self, name: str) -> AsyncIterator[None]:
-        if self._path is None:
-            with held_here(self._held, name):
-                yield
-        else:
-            with held(self._path, name):
-                yield
+    async def alone(self, name: str) -> AsyncIterator[Still]:
+        with held_here(self._held, name) if self._path is None else held(self._path, name):
+            yield _still
 
     async def check(self) -> None:
         try:
@@ -333,6 +329,10 @@ class SQLite:
             connection.close()
         if self._turnstile is not None:
             self._turnstile.close()
+
+
+async def _still() -> None:
+    """A lock on a file is held for as long as the file is open."""
 
 
 def drive(connection: apsw.Connection, operation: Transaction[T]) -> T:

@@ -137,8 +137,9 @@ class Content:
         Nobody else removes or forgets anything meanwhile, so it is asked here once more whether the blob is condemned:
         by now it may be another's, put after the first one was gone.
         """
-        async with self._database.alone("collect"):
+        async with self._database.alone("collect") as still:
             if await self._database.write(claim(store, blob, size, self._clock())) is None:
+                await still()
                 await self.stores[store].remove([blob])
                 await self._database.write(forget(store, [blob]))
 

@@ -12,7 +12,7 @@ writes what the snapshot showed unnamed and old. Why nobody loses what they name
    forgotten. While it is condemned a claim waits, and a name is refused (Superseded). After a crash
    the next run finishes what is condemned, or before it whoever puts the same bytes.
 4. Only one collector runs on a catalog: a second one could remove, late, what was forgotten by the
-   first and put again since.
+   first and put again since. So one asks whether it is still the one before it removes anything.
 5. A manifest is let go (``released_at``) by whoever deletes its last name; readers that had opened it
    have the grace period to finish. It goes with its pieces in one write, from the outside inwards,
    and only then are the blobs that it named looked at.
@@ -33,7 +33,7 @@ from typing import Final, TypeVar
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog import blobs as placements
 from entrepot.catalog import upkeep as rows
-from entrepot.catalog.database import Database
+from entrepot.catalog.database import Database, Still
 from entrepot.catalog.uploads import abort_upload
 from entrepot.core.inspection import LISTED, Finding, Inspection, list_orphans
 from entrepot.errors import UploadMissing
@@ -104,13 +104,13 @@ class Upkeep:
         """
         now = self.clock()
         done = Collected(dry_run=dry_run)
-        async with self.database.alone("collect"):
+        async with self.database.alone("collect") as still:
             cutoff = now - round(grace * 1_000_000)
             if dry_run:
                 await self._estimate(done, cutoff, orphans=orphans)
                 progress(done)
                 return done
-            run = _Collection(self, cutoff, done, progress)
+            run = _Collection(self, cutoff, done, progress, still)
             await run.finish_condemned()
             if expire is not None:
                 await run.expire_uploads(now - round(expire * 1_000_000))
@@ -143,13 +143,14 @@ class Upkeep:
 class _Collection:
     """One run of the collector."""
 
-    def __init__(self, upkeep: Upkeep, cutoff: int, done: Collected, progress: Progress) -> None:
+    def __init__(self, upkeep: Upkeep, cutoff: int, done: Collected, progress: Progress, still: Still) -> None:
         self._database = upkeep.database
         self._stores = upkeep.stores
         self._clock = upkeep.clock
         self._cutoff = cutoff
         self._done = done
         self._progress = progress
+        self._still = still
 
     async def finish_condemned(self) -> None:
         """Go on where a collector was stopped: its blobs may be in the store or gone."""
@@ -227,6 +228,7 @@ class _Collection:
     async def _remove(self, store: str, blobs: Sequence[BlobId]) -> None:
         """Blobs that are condemned leave the store, then the catalog."""
         for batch in _batches(blobs, BATCH):
+            await self._still()
             await self._stores[store].remove(batch)
             await self._database.write(placements.forget(store, batch))
 

@@ -300,11 +300,16 @@ async def test_lost_connections_are_replaced(engine: Engine, database: Database)
 
 async def test_a_name_that_was_lost_with_its_connection_is_told(engine: Engine, database: Database) -> None:
     connection = await asyncpg.connect(engine.address)
+    holding = database.alone("collect")
+    still = await holding.__aenter__()
+    await still()
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'entrepot'"
+    )
     with pytest.raises(Unavailable):
-        async with database.alone("collect"):
-            await connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'entrepot'"
-            )
+        await still()
+    with pytest.raises(Unavailable):
+        await holding.__aexit__(None, None, None)
     await connection.close()
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from entrepot.blobs.store import digest
+from entrepot.catalog.database import Still
 from entrepot.catalog.upkeep import list_unnamed_blobs, list_unnamed_inline, list_unnamed_manifests
 from entrepot.core.upkeep import Collected
+from entrepot.errors import Unavailable
 from tests.server import CHECKOUT
 from tests.upkeep.crowd import crowd
 from tests.upkeep.house import BLOB, ROOT, House, data, opened
@@ -81,6 +85,28 @@ async def test_a_name_between_snapshot_and_removal_is_kept(back: int, house: Hou
     for key, content in contents.items():
         assert await house.get(f"{key} again") == content
     assert await house.check() == []
+
+
+async def test_a_collector_that_is_not_the_only_one_any_more_removes_nothing(house: House) -> None:
+    content = data(BLOB)
+    await house.put("key", content)
+    await house.delete("key")
+
+    async def lost() -> None:
+        raise Unavailable("the connection is gone")
+
+    @asynccontextmanager
+    async def alone(_: str) -> AsyncIterator[Still]:
+        yield lost
+
+    held = house.database.alone
+    house.database.alone = alone  # type: ignore[method-assign,assignment]
+    with pytest.raises(Unavailable):
+        await house.upkeep.collect(-1)
+    assert [blob async for blob in house.store.list()] == [digest(content)]
+    house.database.alone = held  # type: ignore[method-assign]
+    assert (await house.upkeep.collect(-1)).blobs == 1
+    assert [blob async for blob in house.store.list()] == []
 
 
 async def test_a_copy_during_the_collection_keeps_its_bytes(house: House) -> None:
