@@ -72,8 +72,14 @@ class Part(NamedTuple):
 
 
 def is_store(root: Path) -> bool:
-    """Whether a directory is a store already."""
-    return (root / INCOMING).is_dir()
+    """Whether a directory is a store already, or a copy of what one kept. Of what cannot be looked into, opening it
+    tells what is wrong.
+    """
+    try:
+        names = [path.name for path in root.iterdir()]
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
+    return any(name == INCOMING or (len(name) == 2 and not name.strip(_DIGITS)) for name in names)
 
 
 class Shelves:

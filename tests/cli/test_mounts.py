@@ -34,6 +34,11 @@ def test_an_empty_mount_point_is_no_store(apart: Shell, command: tuple[str, ...]
     assert apart.run("get", "photos/x", "-").data == LARGE
 
 
+def test_a_copy_of_the_blobs_alone_is_a_store(apart: Shell) -> None:
+    (apart.home / "disk/blobs/tmp").rmdir()
+    assert apart.run("get", "photos/x", "-").data == LARGE
+
+
 def test_a_store_that_is_lost_can_be_begun_anew(apart: Shell) -> None:
     (apart.home / "disk").rename(apart.home / "broken")
     (apart.home / "disk/blobs/tmp").mkdir(parents=True)
