@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -13,6 +14,7 @@ import apsw
 
 from entrepot.catalog.turnstile import Turnstile
 from entrepot.catalog.writeback import Writeback
+from entrepot.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -121,7 +123,8 @@ class Checkpointer:
             except BlockingIOError:
                 continue
             try:
-                self._look_after(connection)
+                with contextlib.suppress(Unavailable):  # no turn is to be had: writers meet the same, and tell
+                    self._look_after(connection)
             finally:
                 if not self.broken:  # nobody else copies either
                     fcntl.flock(self._elected, fcntl.LOCK_UN)

@@ -44,7 +44,7 @@ from entrepot.catalog.checkpoint import Checkpointer
 from entrepot.catalog.database import Still, T, Transaction, Want
 from entrepot.catalog.schema import migrate_sqlite
 from entrepot.catalog.solitude import Solitude
-from entrepot.catalog.turnstile import Turnstile, held, held_here
+from entrepot.catalog.turnstile import Turnstile, held, held_here, still
 from entrepot.errors import Corrupt, StoreFull, Superseded, Unavailable
 
 BATCH: Final = 256
@@ -193,15 +193,27 @@ class SQLite:
         return result
 
     def _enter(self) -> None:
-        if self._turnstile is None or self._turnstile.try_enter():
-            self._run()
+        try:
+            entered = self._turnstile is None or self._turnstile.try_enter()
+        except Unavailable as error:
+            self._give_up(error)
         else:
-            self._jobs.put(self._wait_turn)
+            self._run() if entered else self._jobs.put(self._wait_turn)
 
     def _wait_turn(self) -> None:
-        if self._turnstile is not None:
-            self._turnstile.enter()
-        self._loop.call_soon_threadsafe(self._run)
+        try:
+            if self._turnstile is not None:
+                self._turnstile.enter()
+        except Unavailable as error:
+            self._loop.call_soon_threadsafe(self._give_up, error)
+        else:
+            self._loop.call_soon_threadsafe(self._run)
+
+    def _give_up(self, error: Unavailable) -> None:
+        """There is no turn to be had, for nobody who waits."""
+        batch = list(self._pending)
+        self._pending.clear()
+        self._settle_and_idle(batch, error)
 
     def _run(self) -> None:
         """Run the statements of what is pending; the turnstile is held."""
@@ -299,7 +311,7 @@ class SQLite:
     @contextlib.asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[Still]:
         with held_here(self._held, name) if self._path is None else held(self._path, name):
-            yield _still
+            yield still
 
     async def check(self) -> None:
         try:
@@ -329,10 +341,6 @@ class SQLite:
             connection.close()
         if self._turnstile is not None:
             self._turnstile.close()
-
-
-async def _still() -> None:
-    """A lock on a file is held for as long as the file is open."""
 
 
 def drive(connection: apsw.Connection, operation: Transaction[T]) -> T:

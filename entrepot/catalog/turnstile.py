@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from entrepot.errors import Busy
+from entrepot.errors import Busy, Unavailable
 
 
 class Turnstile:
@@ -17,6 +17,8 @@ class Turnstile:
     SQLite's own lock makes a process that finds it taken sleep and ask again. Here it waits in the
     kernel: whoever wants in holds ``next`` while it waits for ``turn``, so a process that has just
     left cannot enter again before one that was waiting. Both locks fall with the process.
+
+    Entering raises Unavailable where the file system has no locks to give.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,23 +30,26 @@ class Turnstile:
         """Enter if nobody is inside or waiting; never waits."""
         try:
             fcntl.flock(self._next, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            finally:
+                fcntl.flock(self._next, fcntl.LOCK_UN)
         except BlockingIOError:
             return False
-        try:
-            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            fcntl.flock(self._next, fcntl.LOCK_UN)
+        except OSError as error:
+            raise _refused(error) from error
         return True
 
     def enter(self) -> None:
         """Wait for the turn. Releases the interpreter lock; call it from a thread."""
-        fcntl.flock(self._next, fcntl.LOCK_EX)
         try:
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
-        finally:
-            fcntl.flock(self._next, fcntl.LOCK_UN)
+            fcntl.flock(self._next, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(self._turn, fcntl.LOCK_EX)
+            finally:
+                fcntl.flock(self._next, fcntl.LOCK_UN)
+        except OSError as error:
+            raise _refused(error) from error
 
     def leave(self) -> None:
         fcntl.flock(self._turn, fcntl.LOCK_UN)
@@ -82,6 +87,14 @@ def held_here(names: set[str], name: str) -> Iterator[None]:
         yield
     finally:
         names.remove(name)
+
+
+async def still() -> None:
+    """What is held is held: a lock on a file falls with the file's closing and not before."""
+
+
+def _refused(error: OSError) -> Unavailable:
+    return Unavailable(f"the catalog's file system locks no file: {error.strerror}")
 
 
 def _taken(name: str) -> Busy:
