@@ -12,6 +12,7 @@ import pytest
 from tests.cli.programs import Shell
 
 NO_TEXT = os.fsdecode(b"\xff")
+FREE = ("--listen", "127.0.0.1:0")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def held(pattern: Shell, tmp_path: Path) -> Shell:
         (["ls", "photos", "and", "more"], 2, "too many words: and more"),
         (["export", "photos", ""], 2, "an argument is empty"),
         (["put", "-r", "", "photos"], 2, "an argument is empty"),
-        (["serve", "--data", "/dev/null"], 1, "/dev/null is not a directory"),
+        (["serve", *FREE, "--data", "/dev/null"], 1, "/dev/null is not a directory"),
         (["cp", "-", "-"], 2, "written ep:bucket/key"),
         (["put", "file", "photos", "--media-type", "a\nb: c"], 2, "write it like text/plain"),
         (["get", "photos/none"], 1, "no such object: photos/none"),
@@ -62,7 +63,7 @@ def held(pattern: Shell, tmp_path: Path) -> Shell:
         (["get", "photos/c", "entrepot-data/catalog.sqlite"], 2, "in the data of the store itself"),
         (["get", "-r", "photos", "entrepot-data/blobs/x"], 2, "in the data of the store itself"),
         (["export", "photos", "entrepot-data"], 2, "in the data of the store itself"),
-        (["serve", "--data", "file"], 1, "/file is not a directory"),
+        (["serve", *FREE, "--data", "file"], 1, "/file is not a directory"),
         (["bucket", "create", "photos", "--data", "file"], 1, "/file is not a directory"),
         (["ls", "--config", "."], 1, ".: cannot be read: Is a directory"),
         (["bucket", "create", "No"], 1, "it is 'No'"),
@@ -172,7 +173,7 @@ def test_a_damaged_catalog(held: Shell, damage: str) -> None:
     catalog = held.home / "entrepot-data" / "catalog.sqlite"
     whole = catalog.read_bytes()
     catalog.write_bytes(b"no database" if damage == "all" else whole[:4096] + b"\xa5" * (len(whole) - 4096))
-    for words in (["ls"], ["bucket", "list"], ["check"], ["serve", "--listen", "127.0.0.1:0"]):
+    for words in (["ls"], ["bucket", "list"], ["check"], ["serve", *FREE]):
         assert "the catalog is damaged" in held.fail(*words)
     done = held.attempt("doctor")
     assert done.code == 1
@@ -183,7 +184,7 @@ def test_what_this_user_may_not_touch(held: Shell) -> None:
     shut = held.home / "shut"
     shut.mkdir(mode=0o500)
     try:
-        for words in (["get", "photos/c", "shut/c"], ["export", "photos", "shut"], ["serve", "--data", "shut/data"]):
+        for words in (["get", "photos/c", "shut/c"], ["export", "photos", "shut"], ["serve", *FREE, "--data", "shut/data"]):
             assert "Permission denied" in replace(held, humble=True).fail(*words)
     finally:
         shut.chmod(0o700)
