@@ -184,7 +184,11 @@ def test_what_this_user_may_not_touch(held: Shell) -> None:
     shut = held.home / "shut"
     shut.mkdir(mode=0o500)
     try:
-        for words in (["get", "photos/c", "shut/c"], ["export", "photos", "shut"], ["serve", *FREE, "--data", "shut/data"]):
+        for words in (
+            ["get", "photos/c", "shut/c"],
+            ["export", "photos", "shut"],
+            ["serve", *FREE, "--data", "shut/data"],
+        ):
             assert "Permission denied" in replace(held, humble=True).fail(*words)
     finally:
         shut.chmod(0o700)
