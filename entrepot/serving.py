@@ -107,8 +107,7 @@ class Supervisor:
         if pid in self._workers:
             self._workers[pid] = True
         if self._ready is not None and self._deadline is None and all(self._workers.values()):
-            with contextlib.suppress(OSError):  # whoever was to be told does not listen: no reason to end
-                self._ready()
+            self._ready()
             self._ready = None
 
     def _stop(self) -> None:

@@ -117,7 +117,7 @@ class Server:
     @property
     def environment(self) -> dict[str, str]:
         """What the program sees: this process's environment without other settings of the program, and ours."""
-        ours = {k: v for k, v in os.environ.items() if not k.startswith("ENTREPOT_")}
+        ours = {k: v for k, v in os.environ.items() if not k.startswith(("ENTREPOT_", "PYTHONUNBUFFERED"))}
         ours["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CHECKOUT), ours.get("PYTHONPATH"))))
         ours["ENTREPOT_ACCESS_KEY"] = self.keys.access
         ours["ENTREPOT_SECRET_KEY"] = self.keys.secret

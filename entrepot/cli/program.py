@@ -11,7 +11,7 @@ from typing import Final
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from entrepot import __version__
-from entrepot.cli.words import STDIO, Misused, advice, complain, fault, printing, say
+from entrepot.cli.words import STDIO, Misused, advice, complain, fault, give_up_output, printing, say
 from entrepot.errors import EntrepotError
 
 FAILED: Final = 1
@@ -118,14 +118,6 @@ def run(arguments: Sequence[str]) -> int:
         complain("interrupted")
         return INTERRUPTED
     return code or 0
-
-
-def give_up_output() -> None:
-    """Whoever read our output has read enough, or it takes no more: nothing is tried again at exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build(words: Sequence[str]) -> App:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from entrepot.cli.greeting import greeting, introduction
 from entrepot.cli.opening import Data, File, opened, settings
 from entrepot.cli.preflight import check_port, check_tls
-from entrepot.cli.words import say
+from entrepot.cli.words import give_up_output, say
 from entrepot.config import Config
 
 
@@ -44,9 +44,16 @@ def serve(
     # Flushed, as the workers would print again what is left in a buffer.
     if made:  # before anything else can go wrong: it is never shown again
         print(introduction(chosen, access, secret), flush=True)  # noqa: T201 - it has to stand as it is, to be pasted
-    code = run(chosen, lambda: print(greeting(chosen), flush=True))  # noqa: T201 - same
+    code = run(chosen, lambda: _greet(chosen))
     if code:
         raise SystemExit(code)
+
+
+def _greet(config: Config) -> None:
+    try:
+        print(greeting(config), flush=True)  # noqa: T201 - as the introduction
+    except OSError:  # whoever was to be told does not listen: no reason to end
+        give_up_output()
 
 
 async def _prepare(config: Config) -> tuple[str, str, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,14 @@ def printing() -> Iterator[None]:
         raise  # whoever reads has enough: no trouble to be told
     except OSError as error:
         raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def give_up_output() -> None:
+    """Whoever read our output has read enough, or it takes no more: nothing is tried again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(text: str) -> None:

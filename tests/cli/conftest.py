@@ -18,10 +18,17 @@ def _own_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> Iterator[None]:
-    """A shell starts what it runs in the background with SIGINT ignored, and programs inherit that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A shell starts what it runs in the background with SIGINT ignored, nohup does so with SIGHUP, and programs
+    inherit that. A handler of ours is not inherited.
+    """
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hangup = (
+        signal.signal(signal.SIGHUP, lambda *_: None) if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else None
+    )
     yield
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, interrupt)
+    if hangup is not None:
+        signal.signal(signal.SIGHUP, hangup)
 
 
 @pytest.fixture

@@ -30,6 +30,10 @@ class Done:
         return self.out.splitlines()
 
 
+STRANGE = ("AWS_", "ENTREPOT_", "PYTHONUNBUFFERED")
+"""What the variables begin with that a user's environment may not have."""
+
+
 def _bow() -> None:
     """Take from the process, and from root's programs that it becomes, what looks past permissions."""
     for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
@@ -48,7 +52,7 @@ class Shell:
 
     @property
     def environment(self) -> dict[str, str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("ENTREPOT_", "AWS_"))}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(STRANGE)}
         clean["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CHECKOUT), clean.get("PYTHONPATH"))))
         return clean | dict(self.settings)
 
