@@ -196,19 +196,24 @@ class Connection(asyncio.Protocol):
 
     def more(self) -> None:
         exchange = self._exchanges[0]
-        body = exchange.body
-        if not body.invited:
-            body.invited = True
-            expect = exchange.request.headers.raw_get(b"expect")
-            # RFC 9110 §10.1.1: not of HTTP/1.0, and not when some of the body is there already.
-            waits = expect is not None and expect.lower() == b"100-continue" and not body.received
-            if waits and exchange.answer.chunks:
-                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not exchange.body.invited:
+            self._invite(exchange)
         self._regulate()
 
     def write(self, data: Buffer) -> None:
         if not self.lost:  # uvloop's transport raises then
             self.transport.write(data)
+
+    def _invite(self, exchange: Exchange) -> None:
+        """Tell a client that waits for it that it may send (RFC 9110 §10.1.1): none of HTTP/1.0, and not when some of
+        the body is there already.
+        """
+        body = exchange.body
+        body.invited = True
+        expect = exchange.request.headers.raw_get(b"expect")
+        waits = expect is not None and expect.lower() == b"100-continue" and not body.received
+        if waits and exchange.answer.chunks:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def writable(self) -> None:
         if self._full is not None:
@@ -268,9 +273,13 @@ class Connection(asyncio.Protocol):
         does not take what it has for all of it.
         """
         whole = False
+        body, headers = exchange.body, exchange.request.headers
         try:
+            # There is nothing to be sent. But aws-cli, once it had its answer without being told to go on, takes the
+            # next one on the connection for a field of that one, and waits for a minute.
+            if body.ended and headers.raw_get(b"expect") is not None:
+                self._invite(exchange)
             response = await self._service.handler(exchange.request)
-            body, headers = exchange.body, exchange.request.headers
             if not body.ended:
                 await body.drain(headers)
                 if body.pending(headers):

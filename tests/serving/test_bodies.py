@@ -115,6 +115,16 @@ def test_expect_is_answered_when_the_body_is_wanted(server: Server) -> None:
         assert wire.interim().status == 200
 
 
+def test_expect_of_no_body_is_answered_too(server: Server) -> None:
+    """aws-cli waits for the answer to its next request on the connection in vain otherwise."""
+    expect = [("expect", "100-continue")]
+    with Wire(server) as wire:
+        for status, target in ((200, "/bucket/nothing"), (404, "/no-such-bucket/nothing")):
+            wire.send(signed(server, "PUT", target, [("content-length", "0")], extra=expect))
+            assert wire.interim().status == 100
+            assert wire.interim().status == status
+
+
 @pytest.mark.parametrize("case", ["anonymous", "signature", "bucket", "length", "digest", "condition"])
 def test_expect_of_a_body_that_is_refused_is_not_answered(server: Server, case: str) -> None:
     expect = [("expect", "100-continue")]
