@@ -55,7 +55,7 @@ from entrepot.model import (
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ListedPart:
     """A part as its client names it at completion. An empty ``etag`` is not compared."""
 
     number: int
@@ -72,7 +72,7 @@ class Completion:
     when the client says so.
     """
 
-    parts: Sequence[Claimed]
+    parts: Sequence[ListedPart]
     when: Precondition = ALWAYS
     least_part: int = 0
     limit: int = 1 << 62
@@ -328,15 +328,15 @@ def choose(parts: Sequence[Part], completion: Completion) -> list[Part]:
     """
     there = {part.number: part for part in parts}
     chosen: list[Part] = []
-    for claimed in completion.parts:
-        if chosen and claimed.number <= chosen[-1].number:
-            raise PartOrder(claimed.number, "parts must be named once each, in ascending order")
-        part = there.get(claimed.number)
-        if part is None or (claimed.etag and claimed.etag != part.etag):
-            raise PartMissing(claimed.number, "it was not uploaded, or its etag is another")
-        for name, value in (claimed.checksums or {}).items():
+    for listed in completion.parts:
+        if chosen and listed.number <= chosen[-1].number:
+            raise PartOrder(listed.number, "parts must be named once each, in ascending order")
+        part = there.get(listed.number)
+        if part is None or (listed.etag and listed.etag != part.etag):
+            raise PartMissing(listed.number, "it was not uploaded, or its etag is another")
+        for name, value in (listed.checksums or {}).items():
             if part.checksums.values.get(name) != value:
-                raise PartInvalid(claimed.number, f"its {name} is another")
+                raise PartInvalid(listed.number, f"its {name} is another")
         chosen.append(part)
     if not chosen:
         raise ArgumentInvalid("parts", "", "name at least one part")

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from entrepot.core.content import Intake
-from entrepot.core.uploads import Claimed, Completion, Place
+from entrepot.core.uploads import Completion, ListedPart, Place
 from entrepot.model import Meta, Span
 from tests.core.services import ROOT, Services, joined, open_services, pieces
 from tests.doors.s3.door import Door
@@ -35,7 +35,7 @@ def test_a22_ten_thousand_parts_are_one_object() -> None:
         async with open_services(blob_size=5) as services:
             await services.buckets.create(ROOT, "bucket")
             place, whole = await fill(services)
-            completion = Completion([Claimed(number) for number in range(1, MOST + 1)])
+            completion = Completion([ListedPart(number) for number in range(1, MOST + 1)])
             await services.uploads.complete(ROOT, place, completion)
             opened = await services.objects.open(ROOT, "bucket", "key")
             assert opened.version.size == 5 * MOST

@@ -15,7 +15,7 @@ from entrepot.blobs.memory import MemoryStore
 from entrepot.catalog.blobs import place
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put
-from entrepot.core.uploads import Claimed, Completion, Place
+from entrepot.core.uploads import Completion, ListedPart, Place
 from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, EntrepotError, ObjectMissing, StoreFull, TooLarge
 from entrepot.model import Buffer, Meta, Span
 from tests.core.services import ROOT, STORE, Services, cut, joined, open_services, pieces
@@ -62,7 +62,7 @@ def test_an_upload_is_its_parts(parts: list[bytes], blob_size: int, start: int, 
             where = Place("bucket", "key", upload.upload_id)
             for number, part in sorted(zip(numbers, parts, strict=True), key=lambda each: each[1]):
                 await services.uploads.put_part(ROOT, where, number, pieces([part]), Intake(size=len(part)))
-            done = await services.uploads.complete(ROOT, where, Completion([Claimed(number) for number in numbers]))
+            done = await services.uploads.complete(ROOT, where, Completion([ListedPart(number) for number in numbers]))
             assert done.version is not None
             assert done.version.checksums.values == (await digests(services, whole))
             opened = await services.objects.open(ROOT, "bucket", "key")
@@ -82,7 +82,7 @@ def test_parts_are_never_those_of_what_came_after(others: list[bytes]) -> None:
         where = Place("bucket", "key", upload.upload_id)
         for number, part in enumerate(parts, 1):
             await services.uploads.put_part(ROOT, where, number, pieces([part]), Intake())
-        done = [Claimed(number) for number in range(1, len(parts) + 1)]
+        done = [ListedPart(number) for number in range(1, len(parts) + 1)]
         await services.uploads.complete(ROOT, where, Completion(done))
 
     async def story() -> None:
@@ -113,7 +113,7 @@ def test_small_parts_are_cut_anew() -> None:
             for number in range(1, 41):
                 await services.uploads.put_part(ROOT, where, number, pieces([bytes([number])]), Intake())
             before = {blob async for blob in services.store.list()}
-            await services.uploads.complete(ROOT, where, Completion([Claimed(number) for number in range(1, 41)]))
+            await services.uploads.complete(ROOT, where, Completion([ListedPart(number) for number in range(1, 41)]))
             made = {blob async for blob in services.store.list()} - before
             assert len(made) == 5
             await services.store.remove(before)
@@ -132,7 +132,7 @@ def test_large_parts_are_joined_as_they_are() -> None:
             for number in (1, 2):
                 await services.uploads.put_part(ROOT, where, number, pieces([bytes([number]) * 20]), Intake())
             before = {blob async for blob in services.store.list()}
-            await services.uploads.complete(ROOT, where, Completion([Claimed(1), Claimed(2)]))
+            await services.uploads.complete(ROOT, where, Completion([ListedPart(1), ListedPart(2)]))
             assert {blob async for blob in services.store.list()} == before
 
     asyncio.run(story())

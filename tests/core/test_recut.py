@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from entrepot.core.content import Content, Intake, Received
-from entrepot.core.uploads import Claimed, Completion, Place
+from entrepot.core.uploads import Completion, ListedPart, Place
 from entrepot.errors import Superseded
 from entrepot.model import Buffer, Meta
 from tests.core.services import ROOT, Services, joined, open_services, pieces
 
 PARTS = [bytes([number]) * 2 for number in range(1, 13)]
-NAMED = Completion([Claimed(number) for number in range(1, 13)])
+NAMED = Completion([ListedPart(number) for number in range(1, 13)])
 
 
 async def begun(services: Services) -> Place:

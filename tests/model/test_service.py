@@ -18,7 +18,7 @@ from entrepot.catalog.buckets import BucketChange
 from entrepot.catalog.listing import Query
 from entrepot.core.content import Intake
 from entrepot.core.objects import Copy, Put, Source
-from entrepot.core.uploads import Claimed, Completion, Place, UploadQuery
+from entrepot.core.uploads import Completion, ListedPart, Place, UploadQuery
 from entrepot.errors import (
     DeleteMarkerFound,
     EntrepotError,
@@ -206,11 +206,11 @@ class Service(RuleBasedStateMachine):
         numbers = sorted(parts)
         when, error = condition(word, self.model.current(place.key))
         if wrong:
-            bad = Completion([*map(Claimed, numbers), Claimed(5)])
+            bad = Completion([*map(ListedPart, numbers), ListedPart(5)])
             with pytest.raises(PartMissing):
                 self.run(self.services.uploads.complete(ROOT, place, bad))
         with failing(error):
-            completion = Completion([Claimed(number) for number in numbers], when)
+            completion = Completion([ListedPart(number) for number in numbers], when)
             done = self.run(self.services.uploads.complete(ROOT, place, completion))
             again = self.run(self.services.uploads.complete(ROOT, place, completion))
             assert (again.etag, again.version_id, again.again) == (done.etag, done.version_id, True)

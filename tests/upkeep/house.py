@@ -20,7 +20,7 @@ from entrepot.core.content import Content, Intake
 from entrepot.core.inspection import Finding
 from entrepot.core.objects import Copy, Objects, Put, Source, stream
 from entrepot.core.upkeep import Upkeep
-from entrepot.core.uploads import Claimed, Completion, Place, Uploads
+from entrepot.core.uploads import Completion, ListedPart, Place, Uploads
 from entrepot.model import Meta, Principal
 
 BLOB = 4096
@@ -83,7 +83,7 @@ class House:
         return place
 
     async def complete(self, place: Place, count: int) -> None:
-        await self.uploads.complete(ROOT, place, Completion([Claimed(number + 1) for number in range(count)]))
+        await self.uploads.complete(ROOT, place, Completion([ListedPart(number + 1) for number in range(count)]))
 
     async def kept(self) -> int:
         """Blobs in the store."""

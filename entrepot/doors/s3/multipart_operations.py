@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from entrepot.core.uploads import Claimed, Completion, Outcome, Place, UploadQuery
+from entrepot.core.uploads import Completion, ListedPart, Outcome, Place, UploadQuery
 from entrepot.doors.s3 import documents, documents_list
 from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.answers import xml
@@ -111,7 +111,7 @@ async def complete_upload(call: Call) -> Response:
     if said.parts is not None and said.parts != len(named):
         raise refuse("BadDigest", f"The checksum is said to be of {said.parts} parts; {len(named)} are named.")
     completion = Completion(
-        [Claimed(part.number, part.etag, part.checksums) for part in named], conditions(headers),
+        [ListedPart(part.number, part.etag, part.checksums) for part in named], conditions(headers),
         least_part=LEAST_PART, limit=OBJECT_LIMIT, size=said.size,
         checksums={said.checksum.name: said.checksum.value} if said.checksum and said.checksum.value else None,
         composite=True if said.parts is not None and said.composite is None else said.composite,

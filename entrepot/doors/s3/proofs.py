@@ -1,4 +1,4 @@
-"""Who sends a request, proven: the claim read, the secret looked up, the signature checked.
+"""Who sends a request, proven: the authorization read, the secret looked up, the signature checked.
 
 A presigned address is asked for again and again, by browsers, players and data frames that read
 ranges. Its verdict depends on the request's head, the secret and the time alone, so the first two
@@ -13,7 +13,7 @@ from typing import Final
 
 from entrepot.core import Core
 from entrepot.doors.s3.refusal import refuse
-from entrepot.doors.s3.signature import Claim, Verified, check, check_time, parse, unknown_key
+from entrepot.doors.s3.signature import Authorization, Verified, check, check_time, parse, unknown_key
 from entrepot.model import ANONYMOUS, Principal
 from entrepot.wire.http import Request
 
@@ -32,7 +32,7 @@ class Proofs:
     def __init__(self, core: Core, region: str) -> None:
         self._core = core
         self._region = region
-        self._seen: OrderedDict[Head, tuple[Claim, str, Verified]] = OrderedDict()
+        self._seen: OrderedDict[Head, tuple[Authorization, str, Verified]] = OrderedDict()
 
     async def prove(self, request: Request) -> tuple[Principal, Verified | None]:
         """The principal of a request, and its proof unless it is anonymous. Raises Refusal."""
@@ -41,25 +41,25 @@ class Proofs:
         if request.method in _REPEATED and b"X-Amz-Signature=" in request.raw_query:
             head = (request.method, request.raw_path, request.raw_query, tuple(request.headers.raw))
             seen = self._seen.get(head)
-        claim = parse(request) if seen is None else seen[0]
-        if claim is None:
+        said = parse(request) if seen is None else seen[0]
+        if said is None:
             return ANONYMOUS, None
-        if claim.token is not None:
+        if said.token is not None:
             raise refuse("InvalidToken", "There are no temporary credentials here: sign without a session token.")
-        identity = await self._core.keys.find(claim.access_key)
+        identity = await self._core.keys.find(said.access_key)
         if identity is None:
-            raise unknown_key(claim)
-        request.note["principal"] = claim.access_key
+            raise unknown_key(said)
+        request.note["principal"] = said.access_key
         now = self._core.clock() / 1_000_000
         if seen is not None and seen[1] == identity.secret:
-            check_time(claim, now)
+            check_time(said, now)
             return identity.principal, seen[2]
-        verified = check(claim, request, identity.secret, now=now, region=self._region)
+        verified = check(said, request, identity.secret, now=now, region=self._region)
         if head is not None:
-            self._remember(head, claim, identity.secret, verified)
+            self._remember(head, said, identity.secret, verified)
         return identity.principal, verified
 
-    def _remember(self, head: Head, claim: Claim, secret: str, verified: Verified) -> None:
-        self._seen[head] = claim, secret, verified
+    def _remember(self, head: Head, said: Authorization, secret: str, verified: Verified) -> None:
+        self._seen[head] = said, secret, verified
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)

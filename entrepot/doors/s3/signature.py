@@ -1,7 +1,7 @@
 """Signature Version 4: the proof that a request comes from the holder of a secret key.
 
 Pure: no clock and no look-ups. A request is judged in two steps, because the secret is found between
-them: :func:`parse` reads who claims to have signed what, :func:`check` proves it. Both raise
+them: :func:`parse` reads who signed what, by their own word, :func:`check` proves it. Both raise
 :class:`~entrepot.doors.s3.refusal.Refusal`. A request sent again while it is valid is accepted, as
 the protocol has it.
 """
@@ -16,13 +16,15 @@ from functools import lru_cache
 from typing import Final
 
 from entrepot.doors.s3 import timestamps
+from entrepot.doors.s3.authorization import Authorization, Payload, parse
 from entrepot.doors.s3.canonical import canonical_request, path_forms
-from entrepot.doors.s3.claims import Claim, Payload, parse
 from entrepot.doors.s3.presigned import Fields
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.wire.http import Request
 
-__all__ = ["SKEW", "Claim", "Payload", "Verified", "check", "mismatch", "parse", "sign", "signing_key", "unknown_key"]
+__all__ = [
+    "SKEW", "Authorization", "Payload", "Verified", "check", "mismatch", "parse", "sign", "signing_key", "unknown_key",
+]  # fmt: skip
 
 SKEW: Final = 900
 """Seconds that the clock of a client may be off."""
@@ -51,7 +53,7 @@ class Verified:
 
 
 def check(
-    claim: Claim,
+    said: Authorization,
     request: Request,
     secret: str,
     *,
@@ -59,73 +61,73 @@ def check(
     region: str,
     service: str = "s3",
 ) -> Verified:
-    """Prove a claim with the secret of its access key, or raise Refusal.
+    """Prove an authorization with the secret of its access key, or raise Refusal.
 
     ``now`` is in epoch seconds; ``region`` and ``service`` are what the credential must be for.
     """
-    _check_scope(claim, region, service)
-    check_time(claim, now)
-    key = signing_key(secret, claim.date, claim.region, claim.service)
-    scope = _scope(claim.date, claim.region, claim.service)
+    _check_scope(said, region, service)
+    check_time(said, now)
+    key = signing_key(secret, said.date, said.region, said.service)
+    scope = _scope(said.date, said.region, said.service)
     forms = path_forms(request.raw_path)
     for path in forms:
-        to_sign, _ = _texts(claim, request.method, path, scope)
-        if hmac.compare_digest(sign(key, to_sign), claim.signature):
-            sha256 = claim.payload.decode().lower() if claim.mode is Payload.HASHED else None
-            stamp = claim.timestamp.encode()
-            return Verified(claim.access_key, claim.mode, sha256, claim.signature, key, scope, stamp, claim.fields)
-    to_sign, canonical = _texts(claim, request.method, forms[0], scope)
-    raise mismatch(claim.access_key, claim.signature, to_sign, canonical)
+        to_sign, _ = _texts(said, request.method, path, scope)
+        if hmac.compare_digest(sign(key, to_sign), said.signature):
+            sha256 = said.payload.decode().lower() if said.mode is Payload.HASHED else None
+            stamp = said.timestamp.encode()
+            return Verified(said.access_key, said.mode, sha256, said.signature, key, scope, stamp, said.fields)
+    to_sign, canonical = _texts(said, request.method, forms[0], scope)
+    raise mismatch(said.access_key, said.signature, to_sign, canonical)
 
 
-def _texts(claim: Claim, method: str, path: bytes, scope: bytes) -> tuple[bytes, bytes]:
+def _texts(said: Authorization, method: str, path: bytes, scope: bytes) -> tuple[bytes, bytes]:
     """The string to sign, and the canonical request in it."""
-    text = canonical_request(method, path, claim.query, claim.values, claim.signed_headers, claim.payload)
+    text = canonical_request(method, path, said.query, said.values, said.signed_headers, said.payload)
     digest = hashlib.sha256(text).hexdigest().encode()
-    return b"\n".join((b"AWS4-HMAC-SHA256", claim.timestamp.encode(), scope, digest)), text
+    return b"\n".join((b"AWS4-HMAC-SHA256", said.timestamp.encode(), scope, digest)), text
 
 
-def _check_scope(claim: Claim, region: str, service: str) -> None:
-    if claim.region != region:
+def _check_scope(said: Authorization, region: str, service: str) -> None:
+    if said.region != region:
         # The Region element is what lets an SDK sign again for the right one.
-        raise claim.malformed(
-            f"The region in the Credential is wrong: {claim.region!r} instead of {region!r}.",
+        raise said.malformed(
+            f"The region in the Credential is wrong: {said.region!r} instead of {region!r}.",
             Region=region,
         )
-    if claim.service != service:
-        raise claim.malformed(
-            f"The service in the Credential is wrong: {claim.service!r} instead of {service!r}.",
+    if said.service != service:
+        raise said.malformed(
+            f"The service in the Credential is wrong: {said.service!r} instead of {service!r}.",
         )
-    if claim.timestamp[:8] != claim.date:
-        raise claim.malformed(
-            f"The date in the Credential, {claim.date}, is not the day of the request, {claim.timestamp}.",
+    if said.timestamp[:8] != said.date:
+        raise said.malformed(
+            f"The date in the Credential, {said.date}, is not the day of the request, {said.timestamp}.",
         )
 
 
-def check_time(claim: Claim, now: float) -> None:
+def check_time(said: Authorization, now: float) -> None:
     """Raise Refusal for a request signed for another time than ``now``, in epoch seconds."""
-    if claim.expires is None:
-        if abs(now - claim.time) > SKEW:
+    if said.expires is None:
+        if abs(now - said.time) > SKEW:
             raise refuse(
                 "RequestTimeTooSkewed",
-                RequestTime=claim.timestamp,
+                RequestTime=said.timestamp,
                 ServerTime=timestamps.extended(now),
                 MaxAllowedSkewMilliseconds=str(SKEW * 1000),
             )
         return
-    if claim.time > now + SKEW:
+    if said.time > now + SKEW:
         raise refuse(
             "AccessDenied",
             "Request is not yet valid",
-            RequestTime=claim.timestamp,
+            RequestTime=said.timestamp,
             ServerTime=timestamps.extended(now),
         )
-    end = claim.time + claim.expires
+    end = said.time + said.expires
     if now > end:
         raise refuse(
             "AccessDenied",
             "Request has expired",
-            **{"X-Amz-Expires": str(claim.expires)},
+            **{"X-Amz-Expires": str(said.expires)},
             Expires=timestamps.extended(end),
             ServerTime=timestamps.extended(now),
         )
@@ -150,9 +152,9 @@ def sign(key: bytes, text: bytes) -> bytes:
     return hmac.digest(key, text, "sha256").hex().encode()
 
 
-def unknown_key(claim: Claim) -> Refusal:
-    """The refusal for a claim whose access key does not exist."""
-    return refuse("InvalidAccessKeyId", AWSAccessKeyId=claim.access_key)
+def unknown_key(said: Authorization) -> Refusal:
+    """The refusal for an authorization whose access key does not exist."""
+    return refuse("InvalidAccessKeyId", AWSAccessKeyId=said.access_key)
 
 
 def mismatch(access_key: str, provided: bytes, to_sign: bytes, canonical: bytes | None = None) -> Refusal:

@@ -170,9 +170,9 @@ def presigned(
 
 def verify(sent: Sent | Request, *, now: float = NOW, region: str = REGION, secret: str = SECRET) -> Verified:
     request = sent.request() if isinstance(sent, Sent) else sent
-    claim = signature.parse(request)
-    assert claim is not None, "the request is anonymous"
-    return signature.check(claim, request, secret, now=now, region=region)
+    authorization = signature.parse(request)
+    assert authorization is not None, "the request is anonymous"
+    return signature.check(authorization, request, secret, now=now, region=region)
 
 
 def refused(sent: Sent | Request, *, now: float = NOW, region: str = REGION, secret: str = SECRET) -> Refusal:

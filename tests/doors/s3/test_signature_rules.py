@@ -124,17 +124,17 @@ def test_another_service_is_for_another_door() -> None:
     sent = signed(*GET, service="sts")
     assert refused(sent).code == "AuthorizationHeaderMalformed"
     request = sent.request()
-    claim = signature.parse(request)
-    assert claim is not None
+    authorization = signature.parse(request)
+    assert authorization is not None
     signature.check(
-        claim, request, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", now=NOW, region="us-east-1", service="sts"
+        authorization, request, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", now=NOW, region="us-east-1", service="sts"
     )
 
 
 def test_unknown_access_key() -> None:
-    claim = signature.parse(signed(*GET).request())
-    assert claim is not None
-    refusal = signature.unknown_key(claim)
+    authorization = signature.parse(signed(*GET).request())
+    assert authorization is not None
+    refusal = signature.unknown_key(authorization)
     assert (refusal.code, refusal.status) == ("InvalidAccessKeyId", 403)
     assert refusal.fields == {"AWSAccessKeyId": KEY}
 
@@ -324,14 +324,14 @@ def test_payload_mode_of_a_presigned_request() -> None:
 
 
 def test_session_token_is_told_to_the_caller() -> None:
-    claim = signature.parse(signed(*GET, headers=[("x-amz-security-token", "t/1+=")]).request())
-    assert claim is not None
-    assert claim.token == "t/1+="
+    authorization = signature.parse(signed(*GET, headers=[("x-amz-security-token", "t/1+=")]).request())
+    assert authorization is not None
+    assert authorization.token == "t/1+="
     sent = presigned(*GET, "X-Amz-Security-Token=t%2F1%2B%3D")
     verify(sent)
-    claim = signature.parse(sent.request())
-    assert claim is not None
-    assert claim.token == "t/1+="
+    authorization = signature.parse(sent.request())
+    assert authorization is not None
+    assert authorization.token == "t/1+="
 
 
 # --- Texts for people and for XML

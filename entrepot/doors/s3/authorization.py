@@ -1,4 +1,4 @@
-"""Who a request claims to come from, and everything its signature depends on, read but not proven.
+"""Who a request says it comes from, and everything its signature depends on, read but not proven.
 
 Signature Version 4 puts this into the Authorization header or into ``X-Amz-*`` parameters of the
 query. Neither means an anonymous request; both, or half of either, is refused.
@@ -39,7 +39,7 @@ _PAYLOADS: Final = {mode.value.encode(): mode for mode in Payload if mode is not
 
 
 @dataclass(slots=True)
-class Claim:
+class Authorization:
     """What a request says of itself. Nothing in it is proven before ``signature.check``."""
 
     access_key: str
@@ -78,8 +78,8 @@ class Claim:
         return refuse(BAD_QUERY if self.presigned else _MALFORMED, text, **fields)
 
 
-def parse(request: Request) -> Claim | None:
-    """The claim of a request, or None when it is anonymous; raises Refusal for what is malformed."""
+def parse(request: Request) -> Authorization | None:
+    """The authorization of a request, or None when it is anonymous; raises Refusal for what is malformed."""
     authorization = request.headers.raw_get(b"authorization")
     raw = request.raw_query
     if authorization is not None:
@@ -120,7 +120,7 @@ def payload_mode(value: bytes) -> Payload:
 # --- In the Authorization header
 
 
-def _from_header(headers: Headers, authorization: bytes, query: bytes) -> Claim:
+def _from_header(headers: Headers, authorization: bytes, query: bytes) -> Authorization:
     match = _AUTHORIZATION.fullmatch(authorization)
     credential, signed, signature = match.groups() if match else _unusual(authorization)
     access_key, day, region, service = scope(credential, _MALFORMED)
@@ -131,7 +131,7 @@ def _from_header(headers: Headers, authorization: bytes, query: bytes) -> Claim:
     mode = payload_mode(payload)
     timestamp, seconds = _header_date(headers, values)
     token = values.get(b"x-amz-security-token")
-    return Claim(
+    return Authorization(
         access_key,
         day,
         region,
@@ -188,13 +188,13 @@ def _header_date(headers: Headers, values: dict[bytes, bytes]) -> tuple[str, int
         raise refuse("AccessDenied", "A signed request needs a valid x-amz-date or Date header.") from None
 
 
-def _from_query(headers: Headers, said: Presigned, query: bytes, signature: bytes) -> Claim:
+def _from_query(headers: Headers, said: Presigned, query: bytes, signature: bytes) -> Authorization:
     values = _signed_values(headers, said.names)
     payload, mode = _presigned_payload(said.payload, values.get(b"x-amz-content-sha256"))
     for name, _ in said.fields:
         if name in values:
             raise refuse(BAD_QUERY, f"{shown(name)} is both in the query and in the header.")
-    return Claim(
+    return Authorization(
         said.access_key,
         said.date,
         said.region,
