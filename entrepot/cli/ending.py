@@ -56,5 +56,5 @@ def _leave(code: int) -> NoReturn:
 
 
 def _flush() -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # nobody reads any more
         sys.stdout.flush()
