@@ -34,6 +34,7 @@ from entrepot.core.uploads import Uploads
 from entrepot.doors import monitor
 from entrepot.errors import ConfigInvalid, Unavailable
 from entrepot.observe import Observer, scrape
+from entrepot.ownership import make_directory, make_file
 from entrepot.wire.http import Handler, Request, Response
 
 ALWAYS_OPEN: Final = frozenset({"monitor"})
@@ -55,7 +56,8 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
         await check_mounted(config, database)
         stores = open_stores(config, database, stack)
         spool = config.data / "spool"
-        spool.mkdir(exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):
+            make_directory(spool)
         content = Content(
             database, stores, Budget(config.memory_budget, spool), now,
             blob_size=config.blob_size, inline_limit=config.inline_limit,
@@ -74,7 +76,7 @@ async def open_catalog(config: Config, *, lasting: bool) -> Database:
     # It holds small content, and the directory may be one that everybody reads. SQLite gives its other files the same
     # mode. What is there is not opened: closing it would drop the locks that this process has on it.
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(make_file(path))
     return await SQLite.open(path, lasting=lasting)
 
 

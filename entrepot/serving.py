@@ -30,6 +30,7 @@ from typing import Final, NoReturn
 import uvloop
 
 from entrepot.config import Config
+from entrepot.ownership import make_directory
 
 PAUSE_SECONDS: Final = 0.2
 """How long the supervisor waits before it replaces a worker, so that it does nothing else if all of them crash."""
@@ -234,10 +235,11 @@ def _sharing(directory: Path) -> Iterator[None]:
     A server holds a lock on its directory, which its workers inherit: it falls with the last of them. Others may
     run on the same data, at other addresses.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(FileExistsError):
+        make_directory(directory.parent)
     together = os.open(directory.parent, _FOLDER)
     fcntl.flock(together, fcntl.LOCK_EX)  # nobody takes a directory away between its making and its locking
-    directory.mkdir(mode=0o700)
+    make_directory(directory)
     mine = _try_lock(directory)
     for other in directory.parent.iterdir():
         if other != directory and (lock := _try_lock(other)) is not None:

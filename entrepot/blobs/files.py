@@ -5,12 +5,13 @@ tests record it, replay it up to a power cut, or let a call fail.
 """
 
 # Paths are text here; making a Path takes longer than some of the calls.
-# ruff: noqa: PTH102, PTH104, PTH108, PTH116, PTH120, PTH208
+# ruff: noqa: PTH104, PTH108, PTH116, PTH208
 
 from __future__ import annotations
 
-import contextlib
 import os
+
+from entrepot.ownership import make_directory, make_file
 
 
 class Files:
@@ -22,10 +23,7 @@ class Files:
 
     def create(self, path: str) -> int:
         """A descriptor to write a file that was not there, for this user alone, or for whom root works."""
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        if os.geteuid() == 0:
-            _hand_over(fd, path)
-        return fd
+        return make_file(path)
 
     def write(self, fd: int, data: memoryview) -> int:
         """The number of bytes taken, which may be less than given."""
@@ -47,13 +45,7 @@ class Files:
         os.unlink(path)
 
     def mkdir(self, path: str) -> None:
-        os.mkdir(path, 0o700)
-        if os.geteuid() == 0:
-            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                _hand_over(fd, path)
-            finally:
-                os.close(fd)
+        make_directory(path)
 
     def fsync_dir(self, path: str) -> None:
         """Make the directory's entries durable."""
@@ -92,16 +84,6 @@ class Files:
     def names(self, path: str) -> list[str]:
         """The entries of a directory, in no order."""
         return os.listdir(path)
-
-
-def _hand_over(fd: int, path: str) -> None:
-    """Let what root has made belong to the owner of its directory, as SQLite does with its files: the server of that
-    user has to be able to use what root's commands put. What cannot be given away stays root's.
-    """
-    owner = os.stat(os.path.dirname(path))
-    if owner.st_uid != 0:
-        with contextlib.suppress(PermissionError):
-            os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
 PLAIN = Files()

@@ -15,6 +15,7 @@ import apsw
 from entrepot.catalog.turnstile import Turnstile
 from entrepot.catalog.writeback import Writeback
 from entrepot.errors import Unavailable
+from entrepot.ownership import open_lock
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Checkpointer:
         self._log = path.with_name(path.name + "-wal")
         self._writeback = Writeback(path)
         self._connect = connect
-        self._elected = os.open(path.with_name(path.name + ".checkpoint"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._elected = open_lock(path.with_name(path.name + ".checkpoint"))
         self._turnstile = Turnstile(path)  # of its own: a lock on a file holds against other openings of it
         self._wake = threading.Event()
         if lasting:

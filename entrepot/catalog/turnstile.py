@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from entrepot.errors import Busy, Unavailable
+from entrepot.ownership import open_lock
 
 
 class Turnstile:
@@ -22,9 +23,8 @@ class Turnstile:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self._next = os.open(path.with_name(path.name + ".next"), flags, 0o600)
-        self._turn = os.open(path.with_name(path.name + ".turn"), flags, 0o600)
+        self._next = open_lock(path.with_name(path.name + ".next"))
+        self._turn = open_lock(path.with_name(path.name + ".turn"))
 
     def try_enter(self) -> bool:
         """Enter if nobody is inside or waiting; never waits."""
@@ -62,12 +62,8 @@ class Turnstile:
 @contextlib.contextmanager
 def held(path: Path, name: str) -> Iterator[None]:
     """Hold a name beside the file at ``path``. Raises Busy."""
-    fd = os.open(path.with_name(f"{path.name}.{name}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = open_lock(path.with_name(f"{path.name}.{name}"))
     try:
-        owner = path.parent.stat()
-        if os.geteuid() == 0 != owner.st_uid:  # or the owner of the data could not hold it from then on
-            with contextlib.suppress(PermissionError):
-                os.fchown(fd, owner.st_uid, owner.st_gid)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

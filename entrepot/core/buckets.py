@@ -83,10 +83,10 @@ class Buckets:
             if change.versioning is Versioning.OFF and found.versioning is not Versioning.OFF:
                 raise ArgumentInvalid("versioning", "off", "versions are kept from now on: suspend it instead")
 
-        check(await self.get(who, name, Right.ADMIN))
+        check(await self.get(who, name, Right.ADMIN))  # so that strangers do not take the writers' turn
         return await self.database.write(rows.change_bucket(name, change, check))
 
     async def delete(self, who: Principal, name: str) -> None:
         """Raises BucketMissing, Denied, BucketNotEmpty."""
-        await self.get(who, name, Right.ADMIN)
+        await self.get(who, name, Right.ADMIN)  # as above
         await self.database.write(rows.delete_bucket(name, lambda found: access.check(who, Right.ADMIN, found)))

@@ -24,6 +24,7 @@ from entrepot.catalog import keys as rows
 from entrepot.catalog.database import Database
 from entrepot.errors import ArgumentInvalid, Corrupt
 from entrepot.model import Key, Principal, Right
+from entrepot.ownership import make_file
 
 _ALPHABET: Final = string.ascii_uppercase + string.digits
 _ACCESS_KEY: Final = re.compile(r"[!-+\--~]{3,128}")  # printable, no comma: it stands in a header's list
@@ -65,7 +66,7 @@ def load_sealing_key(path: Path) -> bytes:
 
 def _make_sealing_key(path: Path) -> None:
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    handle = make_file(fresh)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(os.urandom(32))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import random
-import signal
 import subprocess
 from pathlib import Path
 
@@ -181,23 +180,6 @@ def test_a_store_in_memory_is_out_of_reach(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     shell.run("bucket", "create", "photos")
     assert "in the memory of the server" in shell.fail("put", "-", "photos/x", stdin=b"x")
-
-
-def test_an_interruption_ends_with_130_and_leaves_nothing(filled: Shell) -> None:
-    process = subprocess.Popen(
-        [*program(), "put", "-", "photos/x"],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=filled.home,
-        env=filled.environment,
-    )
-    assert process.stdin is not None
-    process.stdin.write(bytes(16 * 1024 * 1024))  # more than a pipe holds: it is being read when this returns
-    process.stdin.flush()
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, b"entrepot: interrupted\n")
-    assert filled.run("ls", "photos").out == ""
 
 
 def test_a_reader_that_has_enough_is_no_error_to_tell(filled: Shell) -> None:

@@ -108,3 +108,25 @@ def test_what_root_does_to_the_data_of_another_user_stays_that_users(filled: She
     filled.run("rm", "photos/b")
     filled.run("collect", "--grace", "0")
     assert [path.name for path in data.rglob("*") if path.stat().st_uid != 12345] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work on the data of another user")
+def test_data_that_root_begins_for_another_user_are_that_users(shell: Shell) -> None:
+    data = shell.home / "entrepot-data"
+    data.mkdir()
+    os.chown(data, 12345, 12345)
+    shell.run("bucket", "create", "photos")
+    shell.run("put", "-", "photos/a", stdin=BYTES)
+    assert {"secret.key", "spool"} <= {path.name for path in data.iterdir()}
+    assert [path.name for path in data.rglob("*") if path.stat().st_uid != 12345] == []
+
+
+def test_a_link_in_the_place_of_a_lock_is_not_followed(filled: Shell) -> None:
+    """Root would give away what it leads to."""
+    elsewhere = filled.home / "elsewhere"
+    elsewhere.write_text("x")
+    owner = elsewhere.stat().st_uid
+    os.chown(filled.home / "entrepot-data", 12345 if owner == 0 else -1, -1)
+    (filled.home / "entrepot-data" / "catalog.sqlite.collect").symlink_to(elsewhere)
+    assert "symbolic links" in filled.fail("collect")
+    assert elsewhere.stat().st_uid == owner

@@ -100,11 +100,11 @@ async def test_a_collector_that_is_not_the_only_one_any_more_removes_nothing(hou
         yield lost
 
     held = house.database.alone
-    house.database.alone = alone  # type: ignore[method-assign,assignment]
+    house.database.alone = alone  # type: ignore[method-assign,assignment]  # in the place of the method
     with pytest.raises(Unavailable):
         await house.upkeep.collect(-1)
     assert [blob async for blob in house.store.list()] == [digest(content)]
-    house.database.alone = held  # type: ignore[method-assign]
+    house.database.alone = held  # type: ignore[method-assign]  # and back
     assert (await house.upkeep.collect(-1)).blobs == 1
     assert [blob async for blob in house.store.list()] == []
 
