@@ -51,9 +51,9 @@ class Digest(Protocol):
 class _CRC:
     __slots__ = ("_compute", "_value", "name")
 
-    def __init__(self, name: str, compute: Callable[[Buffer, int], int]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self._compute = compute
+        self._compute = _CRCS[name]
         self._value = 0
 
     def update(self, data: Buffer, /) -> None:
@@ -66,14 +66,18 @@ class _CRC:
         return self.digest().hex()
 
 
+_CRCS: Final[dict[str, Callable[[Buffer, int], int]]] = {
+    "crc32": isal_zlib.crc32, "crc32c": awscrt.crc32c, "crc64nvme": awscrt.crc64nvme,
+}  # fmt: skip
+
 _MAKERS: Final[dict[str, Callable[[], Digest]]] = {
     "md5": lambda: hashlib.md5(usedforsecurity=False),
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),
     "sha256": hashlib.sha256,
     "blake3": blake3,
-    "crc32": lambda: _CRC("crc32", isal_zlib.crc32),
-    "crc32c": lambda: _CRC("crc32c", awscrt.crc32c),
-    "crc64nvme": lambda: _CRC("crc64nvme", awscrt.crc64nvme),
+    "crc32": lambda: _CRC("crc32"),
+    "crc32c": lambda: _CRC("crc32c"),
+    "crc64nvme": lambda: _CRC("crc64nvme"),
 }
 
 _COMBINERS: Final[dict[str, Callable[[int, int, int], int]]] = {
@@ -93,6 +97,9 @@ def new_digest(name: str) -> Digest:
 
 def digest_of(name: str, data: Buffer) -> bytes:
     """The digest of bytes that are all there."""
+    crc = _CRCS.get(name)
+    if crc is not None:
+        return crc(data, 0).to_bytes(SIZES[name], "big")
     digest = new_digest(name)
     digest.update(data)
     return digest.digest()

@@ -19,8 +19,8 @@ from entrepot.ownership import open_lock
 
 T = TypeVar("T")
 
-START_PAGES: Final = 2_048
-"""Length of the log at which it is copied back: 8 MiB at pages of 4 KiB. A longer log costs the disk less, as
+START_PAGES: Final = 3_072
+"""Length of the log at which it is copied back: 12 MiB at pages of 4 KiB. A longer log costs the disk less, as
 a page that changed many times is written once; but the more there is, the longer do commits wait behind it."""
 
 GENTLY: Final = ((20, 0.001), (10, 0.0005))
@@ -30,7 +30,7 @@ round is for what writers added during the first."""
 LIMIT_PAGES: Final = 16_384
 """Length at which a writer copies back whatever there is: 64 MiB."""
 
-LAID_BYTES: Final = 20 * 1024 * 1024
+LAID_BYTES: Final = 28 * 1024 * 1024
 """How far the log of a lasting process is laid out ahead, which is longer than it gets as a rule. A sync that
 overwrites takes half the time of one that lengthens a file, or fills what is only reserved, as either makes the
 file system write its own notes too (measured: 110 µs against 200)."""

@@ -21,6 +21,7 @@ from entrepot.catalog.layouts import drop_layout, keep_layout
 from entrepot.catalog.rows import (
     BUCKET_COLUMNS,
     VERSION_COLUMNS,
+    VERSIONING,
     bucket_from,
     meta_values,
     pack_checksums,
@@ -38,6 +39,7 @@ from entrepot.model import (
     Precondition,
     Version,
     Versioning,
+    value,
 )
 
 OBJECT_SPACE: Final = 4
@@ -79,10 +81,7 @@ _REVIVE: Final = Sql("UPDATE versions SET live = 1, archived_at = NULL WHERE id 
 _DELETE: Final = Sql("DELETE FROM versions WHERE id = :id")
 
 
-_VERSIONING: Final = tuple(Versioning)
-
-
-@dataclass(frozen=True, slots=True)
+@value
 class NewVersion:
     """A version to be written. ``new_id`` makes its version id where the bucket keeps versions, ``parts``
     are those that it was completed from. Without ``bucket`` it goes to the one that has the name then.
@@ -167,7 +166,7 @@ def hold(bucket: int | None, name: str, key: str, check: Check | None = None) ->
     if check is not None:
         check(bucket_from(row))
     live, manifest, parts = row[_BUCKET_WIDTH:]
-    return Held(row[0], _VERSIONING[row[4]], row[3], None if live is None else Former(live, manifest, parts))
+    return Held(row[0], VERSIONING[row[4]], row[3], None if live is None else Former(live, manifest, parts))
 
 
 def insert_version(

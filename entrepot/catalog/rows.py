@@ -45,11 +45,14 @@ def unpack_checksums(packed: bytes | None) -> Checksums:
     return Checksums(found.values, found.composite, found.parts)
 
 
+VERSIONING: Final = tuple(Versioning)
+"""By number, as it stands in a row."""
+
 BUCKET_COLUMNS: Final = "b.id, b.name, b.owner, b.store, b.versioning, b.public_read, b.created_at"
 
 
 def bucket_from(row: Row) -> Bucket:
-    return Bucket(row[0], row[1], row[2], row[3], Versioning(row[4]), bool(row[5]), row[6])
+    return Bucket(row[0], row[1], row[2], row[3], VERSIONING[row[4]], bool(row[5]), row[6])
 
 
 VERSION_COLUMNS: Final = (

@@ -14,7 +14,6 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final, ParamSpec, TypeVar
 
 from blake3 import blake3
@@ -24,9 +23,9 @@ from entrepot.catalog.blobs import claim, forget
 from entrepot.catalog.database import Database
 from entrepot.core.budget import Budget, Gathering
 from entrepot.core.reading import Reader
-from entrepot.digests import Digest, new_digest
+from entrepot.digests import Digest, digest_of, new_digest
 from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, TooLarge, Unavailable
-from entrepot.model import BlobId, Buffer, Bytes, Piece, Span
+from entrepot.model import BlobId, Buffer, Bytes, Piece, Span, value
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +45,7 @@ CLAIM_TRIES: Final = 100
 CLAIM_PAUSE: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Received:
     """A body that is in place: where its bytes are, and the digests asked for."""
 
@@ -54,7 +53,7 @@ class Received:
     digests: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Intake:
     """What is known of a body before it is read.
 
@@ -93,6 +92,8 @@ class Content:
         self.stores = _Stores(stores)
         self.blob_size = blob_size
         self.inline_limit = inline_limit
+        self._small = min(HASH_INLINE, inline_limit, blob_size)
+        """Bytes of a body that needs no store, no thread and no budget."""
         self._database = database
         self._budget = budget
         self._clock = clock
@@ -109,6 +110,8 @@ class Content:
         """
         if intake.size is not None and intake.size > intake.limit:
             raise TooLarge("body", intake.size, intake.limit)
+        if intake.inline and intake.size is not None and intake.size <= self._small:
+            return await _take_small(body, intake, intake.size)
         return await _Taking(self, store, intake).run(body)
 
     def read(self, store: str, bytes_: Bytes, span: Span) -> Awaitable[Buffer | AsyncIterator[Buffer]]:
@@ -159,6 +162,32 @@ class Content:
 
     def close(self) -> None:
         self._hashers.shutdown(wait=False, cancel_futures=True)
+
+
+async def _take_small(body: AsyncIterator[Buffer], intake: Intake, size: int) -> Received:
+    """A body of announced length that is hashed here and now, and travels with its version."""
+    pieces = bytearray()
+    first: Buffer = b""
+    async for data in body:
+        if first:
+            pieces = pieces or bytearray(first)
+            pieces += data
+        first = first or data
+        if len(pieces or first) > size:
+            raise BodyIncomplete(len(pieces or first), size)
+    whole = bytes(pieces or first)  # no copy of what came in one piece
+    if len(whole) != size:
+        raise BodyIncomplete(len(whole), size)
+    digests = _checked({name: digest_of(name, whole) for name in intake.digests}, intake)
+    return Received(Bytes(size, digest(whole), data=whole or None), digests)
+
+
+def _checked(digests: Mapping[str, bytes], intake: Intake) -> Mapping[str, bytes]:
+    """Digests held against those that were announced. Raises DigestMismatch."""
+    for name, expected in intake.expected().items():
+        if digests[name] != expected:
+            raise DigestMismatch(name, expected.hex(), digests[name].hex())
+    return digests
 
 
 class _Taking:
@@ -293,8 +322,4 @@ class _Taking:
         return Received(Bytes(self._size, self._whole.digest(), pieces=pieces), digests)
 
     def _check_digests(self) -> Mapping[str, bytes]:
-        digests = {name: each.digest() for name, each in self._digests}
-        for name, expected in self._intake.expected().items():
-            if digests[name] != expected:
-                raise DigestMismatch(name, expected.hex(), digests[name].hex())
-        return digests
+        return _checked({name: each.digest() for name, each in self._digests}, self._intake)

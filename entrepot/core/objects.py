@@ -37,13 +37,14 @@ from entrepot.model import (
     Right,
     Span,
     Version,
+    value,
 )
 
 HEAVY_PIECES: Final = 64
 """A write of more rows than this makes way for short ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Put:
     """What is known of an object to be put, besides its bytes. ``keep`` names the digests that
     are stored with it as checksums. ``asking`` says that the client waits to be told whether to send

@@ -74,6 +74,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
         peer = transport.get_extra_info("peername")
         self._client: str = peer[0] if peer else ""
         self._scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
@@ -123,7 +124,7 @@ class Connection(asyncio.Protocol):
             self._leave()
 
     def pause_writing(self) -> None:
-        self._full = asyncio.get_running_loop().create_future()
+        self._full = self._loop.create_future()
 
     def resume_writing(self) -> None:
         full, self._full = self._full, None
@@ -266,7 +267,7 @@ class Connection(asyncio.Protocol):
             self._start()
 
     def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run(self._exchanges[0]))
+        self._task = self._loop.create_task(self._run(self._exchanges[0]))
 
     async def _run(self, exchange: Exchange) -> None:
         """Answer a request. Whatever goes wrong with an answer ends the connection, so that the client
