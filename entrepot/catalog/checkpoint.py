@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import apsw
 
+from entrepot.catalog.timeslice import long_slice
 from entrepot.catalog.turnstile import Turnstile
 from entrepot.catalog.writeback import Writeback
 from entrepot.errors import Unavailable
@@ -138,11 +139,12 @@ class Checkpointer:
                 pass
             if self.pages < START_PAGES:  # it has not grown since this process began
                 return
-        for sections, pause in GENTLY:
-            if self._copy_back(connection) >= START_PAGES:
-                return
-            for _ in self._writeback.sections(sections):
-                self._closing.wait(pause)
+        with long_slice():  # not with the turnstile held: then others wait for this thread
+            for sections, pause in GENTLY:
+                if self._copy_back(connection) >= START_PAGES:
+                    return
+                for _ in self._writeback.sections(sections):
+                    self._closing.wait(pause)
         self._in_turn(lambda: self._copy_back(connection))
 
     def _in_turn(self, work: Callable[[], T]) -> T:

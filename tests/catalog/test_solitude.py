@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -170,5 +171,46 @@ def test_a_slow_disk_is_left_to_the_thread(
                 await catalog.write()
                 await asyncio.sleep(0.001)
             assert not any(catalog.on_loop)
+
+    run(main)
+
+
+def test_a_swift_writer_is_waited_for_awake_until_something_comes(
+    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with watched(tmp_path) as catalog:
+            await catalog.settle()
+            monkeypatch.setattr(solitude, "SWIFT", 60)
+            monkeypatch.setattr(solitude, "LINGER", 60)
+            monkeypatch.setattr(solitude, "_SEVERAL", True)
+            loop = asyncio.get_running_loop()
+            threading.Timer(0.2, lambda: loop.call_soon_threadsafe(bool)).start()
+            begin = time.monotonic()
+            await catalog.write()
+            before = time.thread_time()
+            await asyncio.sleep(0)  # another turn, behind the one in which is waited
+            await asyncio.sleep(0)
+            assert time.thread_time() - before > 0.01
+            assert time.monotonic() - begin < 60
+
+    run(main)
+
+
+@pytest.mark.parametrize(("swift", "several"), [(0, True), (60, False)])
+def test_others_are_not_waited_for(
+    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swift: int, *, several: bool
+) -> None:
+    """Neither who comes late, nor anybody where there is one processor. It would take until the test is given up."""
+    monkeypatch.setattr(solitude, "SWIFT", swift)
+    monkeypatch.setattr(solitude, "LINGER", 3600)
+    monkeypatch.setattr(solitude, "_SEVERAL", several)
+
+    async def main() -> None:
+        async with watched(tmp_path) as catalog:
+            await catalog.settle()
+            await catalog.write()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     run(main)
