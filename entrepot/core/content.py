@@ -93,7 +93,7 @@ class Content:
         self.blob_size = blob_size
         self.inline_limit = inline_limit
         self._small = min(HASH_INLINE, inline_limit, blob_size)
-        """Bytes of a body that needs no store, no thread and no budget."""
+        """Bytes of a body that needs no store and no thread."""
         self._database = database
         self._budget = budget
         self._clock = clock
@@ -110,8 +110,12 @@ class Content:
         """
         if intake.size is not None and intake.size > intake.limit:
             raise TooLarge("body", intake.size, intake.limit)
-        if intake.inline and intake.size is not None and intake.size <= self._small:
-            return await _take_small(body, intake, intake.size)
+        size = intake.size
+        if intake.inline and size is not None and size <= self._small and self._budget.take(size):
+            try:
+                return await _take_small(body, intake, size)
+            finally:
+                self._budget.give(size)
         return await _Taking(self, store, intake).run(body)
 
     def read(self, store: str, bytes_: Bytes, span: Span) -> Awaitable[Buffer | AsyncIterator[Buffer]]:
@@ -166,16 +170,16 @@ class Content:
 
 async def _take_small(body: AsyncIterator[Buffer], intake: Intake, size: int) -> Received:
     """A body of announced length that is hashed here and now, and travels with its version."""
-    pieces = bytearray()
-    first: Buffer = b""
+    taken: bytes | bytearray = b""
     async for data in body:
-        if first:
-            pieces = pieces or bytearray(first)
-            pieces += data
-        first = first or data
-        if len(pieces or first) > size:
-            raise BodyIncomplete(len(pieces or first), size)
-    whole = bytes(pieces or first)  # no copy of what came in one piece
+        if not taken:
+            taken = bytes(data)  # most come in one piece, which is not copied
+        else:
+            taken = bytearray(taken) if isinstance(taken, bytes) else taken
+            taken += data
+        if len(taken) > size:
+            raise BodyIncomplete(len(taken), size)
+    whole = bytes(taken)
     if len(whole) != size:
         raise BodyIncomplete(len(whole), size)
     digests = _checked({name: digest_of(name, whole) for name in intake.digests}, intake)
@@ -202,7 +206,7 @@ class _Taking:
         self._size = 0
         self._tasks: list[asyncio.Task[Piece]] = []
 
-    # Most bodies are one small blob and need neither.
+    # A body of one blob needs neither.
 
     @functools.cached_property
     def _order(self) -> asyncio.Lock:

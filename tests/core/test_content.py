@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from blake3 import blake3
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from entrepot.blobs.memory import MemoryStore
 from entrepot.catalog.blobs import place
+from entrepot.core.budget import Budget
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put
 from entrepot.core.uploads import Completion, ListedPart, Place
@@ -153,6 +155,15 @@ async def broken() -> AsyncIterator[Buffer]:
         (lambda: pieces([]), Intake(size=21, limit=20), TooLarge),
         (lambda: pieces([b"x" * 3]), Intake(digests=("md5",), expected=lambda: {"md5": bytes(16)}), DigestMismatch),
         (lambda: pieces([b"x" * 30]), Intake(digests=("md5",), expected=lambda: {"md5": bytes(16)}), DigestMismatch),
+        (lambda: pieces([b"x" * 3]), Intake(size=4), BodyIncomplete),
+        (lambda: pieces([b"x", b"x", b"x"]), Intake(size=2), BodyIncomplete),
+        (lambda: pieces([]), Intake(size=1), BodyIncomplete),
+        (broken, Intake(size=4), BodyIncomplete),
+        (
+            lambda: pieces([b"x", b"xx"]),
+            Intake(size=3, digests=("md5",), expected=lambda: {"md5": bytes(16)}),
+            DigestMismatch,
+        ),
         (lambda: pieces([bytes(range(200))]), Intake(), StoreFull),
     ],
 )
@@ -168,8 +179,33 @@ def test_a_body_that_is_not_right_leaves_nothing_to_see(
                 await services.objects.put(ROOT, "bucket", "key", body(), Put(Meta(), intake))
             with pytest.raises(ObjectMissing):
                 await services.objects.open(ROOT, "bucket", "key")
+            assert services.content._budget.used == 0
 
     asyncio.run(story())
+
+
+def test_small_bodies_that_come_slowly_are_in_the_budget(tmp_path: Path) -> None:
+    """What has no room waits on disk, as a large one does; in the end nothing is booked."""
+    seen = []
+    budget = Budget(6, tmp_path)
+
+    async def story() -> None:
+        async with open_services(budget=budget) as services:
+
+            async def slow() -> AsyncIterator[Buffer]:
+                yield b"ab"
+                seen.append(budget.used)
+                await asyncio.sleep(0)
+                yield b"cd"
+
+            takings = [services.content.take(STORE, slow(), Intake(size=4)) for _ in range(3)]
+            received = await asyncio.gather(*takings)
+            assert [each.place.data for each in received] == [b"abcd"] * 3
+
+    asyncio.run(story())
+    assert min(seen) > 0
+    assert max(seen) <= budget.limit
+    assert budget.used == 0
 
 
 def test_a_full_store_does_not_stay_full() -> None:
