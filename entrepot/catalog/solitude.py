@@ -20,14 +20,12 @@ SURE: Final = 4
 SHORT: Final = 0.002
 """Seconds that a commit may take for the loop to wait for it: a slow disk is left to the thread."""
 
-
 SWIFT: Final = 0.0005
-"""Seconds from the end of one write to the beginning of the next one, by which it is known that a writer goes on as
-soon as it has its answer."""
+"""Seconds from the end of a commit on the loop to the beginning of the next one, by which it is known that a writer
+goes on as soon as it has its answer."""
 
 LINGER: Final = 0.0001
 """Seconds that its next request is then waited for without sleeping."""
-
 
 _SEVERAL: Final = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else False
 """On a single processor the writer could not go on meanwhile."""
@@ -77,10 +75,11 @@ class Solitude:
         self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """The loop has had a turn: the writer has its answer."""
+        """The loop has had a turn: the writer has its answer, unless it has asked for more already."""
         self._turned = True
         waiting = self._waiting
-        if waiting is not None and self._streak and self._swift and _SEVERAL:
+        answered = self.asked == self._asked
+        if waiting is not None and self._streak and self._swift and answered and _SEVERAL:
             end = time.perf_counter() + LINGER
             while not waiting.poll(0) and time.perf_counter() < end:
                 pass

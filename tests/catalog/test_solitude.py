@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -20,6 +19,23 @@ from entrepot.errors import BucketExists
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]
 MANY = 2 * solitude.SURE
+MANY_POLLS = 1000
+
+
+class Polls:
+    """Counts how often the loop's descriptor is looked at, until at last something comes."""
+
+    def __init__(self, database: SQLite) -> None:
+        assert database._solitude._waiting is not None
+        self.count = 0
+        self._real = database._solitude._waiting
+        self._loop = asyncio.get_running_loop()
+
+    def poll(self, timeout: int) -> list[tuple[int, int]]:
+        self.count += 1
+        if self.count == MANY_POLLS:
+            self._loop.call_soon_threadsafe(bool)
+        return self._real.poll(timeout)
 
 
 class Watched:
@@ -175,42 +191,31 @@ def test_a_slow_disk_is_left_to_the_thread(
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("swift", "several", "writes", "awake"),
+    [
+        pytest.param(60, True, 1, True, id="a swift writer"),
+        pytest.param(0, True, 1, False, id="one that comes late"),
+        pytest.param(60, False, 1, False, id="on one processor"),
+        pytest.param(60, True, 2, False, id="a task that writes on without an answer"),
+    ],
+)
 def test_a_swift_writer_is_waited_for_awake_until_something_comes(
-    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swift: int, writes: int, *,
+    several: bool, awake: bool,
+) -> None:  # fmt: skip
     async def main() -> None:
         async with watched(tmp_path) as catalog:
             await catalog.settle()
-            monkeypatch.setattr(solitude, "SWIFT", 60)
-            monkeypatch.setattr(solitude, "LINGER", 60)
-            monkeypatch.setattr(solitude, "_SEVERAL", True)
-            loop = asyncio.get_running_loop()
-            threading.Timer(0.2, lambda: loop.call_soon_threadsafe(bool)).start()
-            begin = time.monotonic()
-            await catalog.write()
-            before = time.thread_time()
+            monkeypatch.setattr(solitude, "SWIFT", swift)
+            monkeypatch.setattr(solitude, "LINGER", 3600)
+            monkeypatch.setattr(solitude, "_SEVERAL", several)
+            polls = catalog.database._solitude._waiting = Polls(catalog.database)  # type: ignore[assignment]
+            for _ in range(writes):
+                await catalog.write()
             await asyncio.sleep(0)  # another turn, behind the one in which is waited
             await asyncio.sleep(0)
-            assert time.thread_time() - before > 0.01
-            assert time.monotonic() - begin < 60
-
-    run(main)
-
-
-@pytest.mark.parametrize(("swift", "several"), [(0, True), (60, False)])
-def test_others_are_not_waited_for(
-    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swift: int, *, several: bool
-) -> None:
-    """Neither who comes late, nor anybody where there is one processor. It would take until the test is given up."""
-    monkeypatch.setattr(solitude, "SWIFT", swift)
-    monkeypatch.setattr(solitude, "LINGER", 3600)
-    monkeypatch.setattr(solitude, "_SEVERAL", several)
-
-    async def main() -> None:
-        async with watched(tmp_path) as catalog:
-            await catalog.settle()
-            await catalog.write()
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            assert catalog.on_loop[0]
+            assert (polls.count >= MANY_POLLS) == awake
 
     run(main)
