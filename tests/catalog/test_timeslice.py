@@ -5,10 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import threading
+from pathlib import Path
 
+import apsw
 import pytest
 
-from entrepot.catalog import timeslice
+from entrepot.catalog import buckets, checkpoint, timeslice
+from entrepot.catalog.sqlite import SQLite
 from entrepot.catalog.timeslice import LONGEST, long_slice
 
 THERE = (platform.system(), platform.machine()) in timeslice._NUMBERS
@@ -30,6 +34,34 @@ def test_a_thread_asks_for_a_long_slice_and_gives_it_back() -> None:
     with long_slice():
         assert told() == (*before[:2], wanted)
     assert told() == before
+
+
+@pytest.mark.skipif(not THERE, reason="the numbers of the calls are known for Linux on two machines")
+async def test_the_slice_is_long_except_in_the_turnstile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = told()
+    with long_slice():
+        long = told()
+    monkeypatch.setattr(checkpoint, "START_PAGES", 20)
+    database = await SQLite.open(tmp_path / "catalog.sqlite")
+    checkpointer = database._checkpointer
+    assert checkpointer is not None
+    copy_back = checkpointer._copy_back
+    slices: list[tuple[int, int, int]] = []
+    copied = threading.Event()
+
+    def watched(connection: apsw.Connection) -> int:
+        slices.append(told())
+        left = copy_back(connection)
+        if len(slices) > len(checkpoint.GENTLY):
+            copied.set()
+        return left
+
+    monkeypatch.setattr(checkpointer, "_copy_back", watched)
+    while checkpointer.pages < checkpoint.START_PAGES:
+        await database.write(buckets.create_bucket(f"bucket-{checkpointer.pages}", "ann", "main", 1))
+    assert copied.wait(60)
+    await database.close()
+    assert slices == [long, long, usual]
 
 
 @pytest.mark.parametrize("numbers", [{}, {(platform.system(), platform.machine()): (99_999, 99_999)}])
