@@ -7,6 +7,7 @@ several cores when each is fed from its own thread.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
@@ -75,9 +76,7 @@ _MAKERS: Final[dict[str, Callable[[], Digest]]] = {
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),
     "sha256": hashlib.sha256,
     "blake3": blake3,
-    "crc32": lambda: _CRC("crc32"),
-    "crc32c": lambda: _CRC("crc32c"),
-    "crc64nvme": lambda: _CRC("crc64nvme"),
+    **{name: functools.partial(_CRC, name) for name in _CRCS},
 }
 
 _COMBINERS: Final[dict[str, Callable[[int, int, int], int]]] = {

@@ -36,16 +36,21 @@ def long_slice() -> Iterator[None]:
     if numbers is None:
         yield
         return
+    usual = _exchange(numbers, LONGEST)
+    try:
+        yield
+    finally:
+        if usual is not None:
+            _exchange(numbers, usual)
+
+
+def _exchange(numbers: tuple[int, int], slice_: int) -> int | None:
+    """Change the time slice of this thread and nothing else of it; the one that it had, None when that is not told."""
     call = ctypes.CDLL(None).syscall
     attributes = _Attributes()
     if call(numbers[0], 0, ctypes.byref(attributes), ctypes.sizeof(attributes), 0) != 0:
-        yield
-        return
-    usual = attributes.runtime
-    try:
-        attributes.runtime = LONGEST
-        call(numbers[1], 0, ctypes.byref(attributes), 0)
-        yield
-    finally:
-        attributes.runtime = usual
-        call(numbers[1], 0, ctypes.byref(attributes), 0)
+        return None
+    before = attributes.runtime
+    attributes.runtime = slice_
+    call(numbers[1], 0, ctypes.byref(attributes), 0)
+    return before
