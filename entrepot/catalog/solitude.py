@@ -24,6 +24,10 @@ SWIFT: Final = 0.0005
 """Seconds from the end of a commit on the loop to the beginning of the next one, by which it is known that a writer
 goes on as soon as it has its answer."""
 
+STEADY: Final = 16
+"""Commits on the loop in a row, each swiftly behind the one before, that show a writer nobody is beside in any process:
+another one's turn would have sent some to the thread, and the loop would be awake at its expense."""
+
 LINGER: Final = 0.0001
 """Seconds that its next request is then waited for without sleeping."""
 
@@ -46,7 +50,7 @@ class Solitude:
         self._waiting = _waiting_for(loop)
         self._asked = 0
         self._began = self._ended = 0.0
-        self._swift = False
+        self._swift = 0
         self._streak = 0
         self._turned = True
 
@@ -59,12 +63,13 @@ class Solitude:
         """A commit begins."""
         self._asked = self.asked
         self._began = time.perf_counter()
-        self._swift = self._began - self._ended < SWIFT
+        self._swift = self._swift + 1 if self._began - self._ended < SWIFT else 0
 
     def end(self, writes: int) -> None:
         """A commit of so many writes that was left to the thread is over."""
         alone = writes == 1 and self.asked == self._asked and time.perf_counter() - self._began < SHORT
         self._streak = self._streak + 1 if alone else 0
+        self._swift = 0
 
     def end_on_loop(self) -> None:
         """A commit on the loop is over."""
@@ -79,7 +84,7 @@ class Solitude:
         self._turned = True
         waiting = self._waiting
         answered = self.asked == self._asked
-        if waiting is not None and self._streak and self._swift and answered and _SEVERAL:
+        if waiting is not None and self._streak and self._swift >= STEADY and answered and _SEVERAL:
             end = time.perf_counter() + LINGER
             while not waiting.poll(0) and time.perf_counter() < end:
                 pass

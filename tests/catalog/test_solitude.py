@@ -208,6 +208,7 @@ def test_a_swift_writer_is_waited_for_awake_until_something_comes(
         async with watched(tmp_path) as catalog:
             await catalog.settle()
             monkeypatch.setattr(solitude, "SWIFT", swift)
+            monkeypatch.setattr(solitude, "STEADY", 1)
             monkeypatch.setattr(solitude, "LINGER", 3600)
             monkeypatch.setattr(solitude, "_SEVERAL", several)
             polls = catalog.database._solitude._waiting = Polls(catalog.database)  # type: ignore[assignment]
@@ -217,5 +218,31 @@ def test_a_swift_writer_is_waited_for_awake_until_something_comes(
             await asyncio.sleep(0)
             assert catalog.on_loop[0]
             assert (polls.count >= MANY_POLLS) == awake
+
+    run(main)
+
+
+def test_a_writer_is_waited_for_when_it_was_swift_for_long(
+    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And once a commit had to go through the thread, as with the turns of another process, not before it was again."""
+
+    async def main() -> None:
+        async with watched(tmp_path) as catalog:
+            await catalog.settle()
+            monkeypatch.setattr(solitude, "SWIFT", 60)
+            monkeypatch.setattr(solitude, "STEADY", 2)
+            monkeypatch.setattr(solitude, "LINGER", 3600)
+            monkeypatch.setattr(solitude, "_SEVERAL", True)
+            polls = catalog.database._solitude._waiting = Polls(catalog.database)  # type: ignore[assignment]
+            waited = []
+            for writes in (1, 1, 2, 1, 1):
+                polls.count = 0
+                for _ in range(writes):
+                    await catalog.write()
+                await asyncio.sleep(0.001)
+                waited.append(polls.count >= MANY_POLLS)
+            assert catalog.on_loop == [True, True, True, False, True, True]
+            assert waited == [False, True, False, False, True]
 
     run(main)
