@@ -31,7 +31,7 @@ another one's turn would have sent some to the thread, and the loop would be awa
 LINGER: Final = 0.0001
 """Seconds that its next request is then waited for without sleeping."""
 
-_SEVERAL: Final = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else False
+_SEVERAL: Final = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1
 """On a single processor the writer could not go on meanwhile."""
 
 

@@ -108,9 +108,9 @@ class Content:
         Raises BodyIncomplete, TooLarge, DigestMismatch, StoreFull, Unavailable and what the body raises; then
         nothing is visible and no memory is held.
         """
-        if intake.size is not None and intake.size > intake.limit:
-            raise TooLarge("body", intake.size, intake.limit)
         size = intake.size
+        if size is not None and size > intake.limit:
+            raise TooLarge("body", size, intake.limit)
         if intake.inline and size is not None and size <= self._small and self._budget.take(size):
             try:
                 return await _take_small(body, intake, size)
@@ -169,7 +169,7 @@ class Content:
 
 
 async def _take_small(body: AsyncIterator[Buffer], intake: Intake, size: int) -> Received:
-    """A body of announced length that is hashed here and now, and travels with its version."""
+    """A small body of announced length. Raises BodyIncomplete, DigestMismatch."""
     taken: bytes | bytearray = b""
     async for data in body:
         if not taken:
@@ -179,11 +179,15 @@ async def _take_small(body: AsyncIterator[Buffer], intake: Intake, size: int) ->
             taken += data
         if len(taken) > size:
             raise BodyIncomplete(len(taken), size)
-    whole = bytes(taken)
-    if len(whole) != size:
-        raise BodyIncomplete(len(whole), size)
+    if len(taken) != size:
+        raise BodyIncomplete(len(taken), size)
+    return _carried(bytes(taken), intake)
+
+
+def _carried(whole: bytes, intake: Intake) -> Received:
+    """A whole body that travels with its version; hashed here and now. Raises DigestMismatch."""
     digests = _checked({name: digest_of(name, whole) for name in intake.digests}, intake)
-    return Received(Bytes(size, digest(whole), data=whole or None), digests)
+    return Received(Bytes(len(whole), digest(whole), data=whole or None), digests)
 
 
 def _checked(digests: Mapping[str, bytes], intake: Intake) -> Mapping[str, bytes]:
@@ -304,10 +308,7 @@ class _Taking:
         if size > HASH_INLINE or size > self._content.inline_limit or not self._intake.inline:
             async with self._content.busy:
                 return await self._single_blob(data)
-        self._digest(data)
-        digests = self._check_digests()
-        name = BlobId(self._whole.digest())
-        return Received(Bytes(size, name, data=bytes(data)) if size else Bytes(0, name), digests)
+        return _carried(bytes(data), self._intake)
 
     async def _single_blob(self, data: Buffer) -> Received:
         await self._content.in_thread(self._digest, data)

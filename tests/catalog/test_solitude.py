@@ -211,7 +211,8 @@ def test_a_swift_writer_is_waited_for_awake_until_something_comes(
             monkeypatch.setattr(solitude, "STEADY", 1)
             monkeypatch.setattr(solitude, "LINGER", 3600)
             monkeypatch.setattr(solitude, "_SEVERAL", several)
-            polls = catalog.database._solitude._waiting = Polls(catalog.database)  # type: ignore[assignment]
+            polls = Polls(catalog.database)
+            monkeypatch.setattr(catalog.database._solitude, "_waiting", polls)
             for _ in range(writes):
                 await catalog.write()
             await asyncio.sleep(0)  # another turn, behind the one in which is waited
@@ -234,7 +235,8 @@ def test_a_writer_is_waited_for_when_it_was_swift_for_long(
             monkeypatch.setattr(solitude, "STEADY", 2)
             monkeypatch.setattr(solitude, "LINGER", 3600)
             monkeypatch.setattr(solitude, "_SEVERAL", True)
-            polls = catalog.database._solitude._waiting = Polls(catalog.database)  # type: ignore[assignment]
+            polls = Polls(catalog.database)
+            monkeypatch.setattr(catalog.database._solitude, "_waiting", polls)
             waited = []
             for writes in (1, 1, 2, 1, 1):
                 polls.count = 0

@@ -87,7 +87,9 @@ async def test_a_name_between_snapshot_and_removal_is_kept(back: int, house: Hou
     assert await house.check() == []
 
 
-async def test_a_collector_that_is_not_the_only_one_any_more_removes_nothing(house: House) -> None:
+async def test_a_collector_that_is_not_the_only_one_any_more_removes_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = data(BLOB)
     await house.put("key", content)
     await house.delete("key")
@@ -99,12 +101,11 @@ async def test_a_collector_that_is_not_the_only_one_any_more_removes_nothing(hou
     async def alone(_: str) -> AsyncIterator[Still]:
         yield lost
 
-    held = house.database.alone
-    house.database.alone = alone  # type: ignore[method-assign,assignment]  # in the place of the method
-    with pytest.raises(Unavailable):
-        await house.upkeep.collect(-1)
+    with monkeypatch.context() as patch:
+        patch.setattr(house.database, "alone", alone)
+        with pytest.raises(Unavailable):
+            await house.upkeep.collect(-1)
     assert [blob async for blob in house.store.list()] == [digest(content)]
-    house.database.alone = held  # type: ignore[method-assign]  # and back
     assert (await house.upkeep.collect(-1)).blobs == 1
     assert [blob async for blob in house.store.list()] == []
 

@@ -10,7 +10,7 @@ of the Amazon S3 documentation.
 from __future__ import annotations
 
 import binascii
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,8 +28,6 @@ ELEMENTS: Final = {name: f"Checksum{word}" for name, word in WORDS.items()}
 
 _PREFIX: Final = "x-amz-checksum-"
 _FIELDS: Final = {name: f"{_PREFIX}{name}".encode() for name in WORDS}
-_COMPOSITE: Final = (b"x-amz-checksum-type", b"COMPOSITE")
-_FULL_OBJECT: Final = (b"x-amz-checksum-type", b"FULL_OBJECT")
 _SETTINGS: Final = frozenset({"mode", "algorithm", "type"})
 
 # Algorithms that S3 took up later. They are known by name so that the refusal can say so.
@@ -70,7 +68,7 @@ def parse_algorithm(word: str, header: str = "x-amz-checksum-algorithm") -> str:
 
 def encode_checksum(value: bytes, parts: int = 0) -> str:
     """Base64, and the number of parts behind it when it is a composite one."""
-    text = binascii.b2a_base64(value, newline=False).decode("ascii")
+    text = b64encode(value).decode("ascii")
     return f"{text}-{parts}" if parts else text
 
 
@@ -207,7 +205,7 @@ def checksum_fields(checksums: Checksums) -> list[tuple[bytes, bytes]]:
         if name in _FIELDS
     ]
     if fields:
-        fields.append(_COMPOSITE if checksums.composite else _FULL_OBJECT)
+        fields.append((b"x-amz-checksum-type", type_word(composite=checksums.composite).encode("ascii")))
     return fields
 
 
