@@ -24,9 +24,9 @@ START_PAGES: Final = 3_072
 """Length of the log at which it is copied back: 12 MiB at pages of 4 KiB. A longer log costs the disk less, as
 a page that changed many times is written once; but the more there is, the longer do commits wait behind it."""
 
-GENTLY: Final = ((20, 0.001), (10, 0.0005))
-"""How what was copied goes to disk: in so many sections, with a pause of so many seconds behind each. The second
-round is for what writers added during the first."""
+GENTLY: Final = ((20, 0.001), (10, 0.0005), (1, 0.0002))
+"""How what was copied goes to disk: in so many sections, with a pause of so many seconds behind each. Every further
+round is for what writers added during the one before: what the last one leaves is copied while they wait."""
 
 LIMIT_PAGES: Final = 16_384
 """Length at which a writer copies back whatever there is: 64 MiB."""
