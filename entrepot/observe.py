@@ -27,6 +27,9 @@ from entrepot.wire.http import Buffer, Handler, Request, Response
 _TOLD_LEVELS: Final = frozenset({"debug", "info"})
 """Levels of the log at which requests are told."""
 
+_FAILED: Final = 500
+"""From this status on it is the server that failed, and its operator is told at every level."""
+
 FLUSH_SECONDS: Final = 0.1
 """How long a line of the log may wait for others."""
 
@@ -243,17 +246,17 @@ class Observer:
         noted, self._noted = self._noted, []
         if self._metrics:
             _count(noted)
-        if self._access:
-            for each in noted:
+        for each in noted:
+            if self._access or each[4] >= _FAILED:
                 _LINES.msg(self._render(None, "info", self._line(each)))
 
     def _line(self, noted: _Noted) -> dict[str, Any]:
         """What structlog's processors would make of it, at a third of their cost."""
         at, id, client, method, status, received, sent, seconds, note = noted
         return {
-            "timestamp": self._stamp.text(at), "level": "info", "event": "request", "id": id, "client": client,
-            "method": method, "status": status, "received": received, "sent": sent, "seconds": round(seconds, 6),
-            **note,
+            "timestamp": self._stamp.text(at), "level": "info" if status < _FAILED else "error", "event": "request",
+            "id": id, "client": client, "method": method, "status": status, "received": received, "sent": sent,
+            "seconds": round(seconds, 6), **note,
         }  # fmt: skip
 
 

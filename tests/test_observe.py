@@ -1,8 +1,53 @@
-"""Lines of the log for people."""
+"""Lines of the log."""
 
 from __future__ import annotations
 
-from entrepot.observe import _as_text
+import asyncio
+
+import msgspec
+import pytest
+
+from entrepot.config import Config
+from entrepot.config.tree import Log, Metrics
+from entrepot.http1.bodies import Arriving
+from entrepot.observe import Observer, _as_text
+from entrepot.wire.http import Headers, Request, Response
+
+
+class Silent:
+    """Sends no body."""
+
+    def more(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        pytest.param({}, {200: "info", 404: "info", 503: "error"}, id="as it comes"),
+        pytest.param({"access": False}, {503: "error"}, id="without requests"),
+        pytest.param({"level": "error"}, {503: "error"}, id="errors alone"),
+    ],
+)
+def test_what_the_server_failed_is_always_told(
+    capfdbinary: pytest.CaptureFixture[bytes], log: dict[str, object], told: dict[int, str]
+) -> None:
+    async def handler(request: Request) -> Response:
+        request.note["error"] = "the disk is gone"
+        return Response(int(request.raw_path))
+
+    config = Config(log=msgspec.convert({"format": "json", **log}, Log), metrics=Metrics(enabled=False))
+
+    async def main() -> None:
+        observer = Observer(handler, config)
+        for status in (200, 404, 503):
+            await observer(Request("GET", b"%d" % status, b"", Headers([]), Arriving(Silent())))
+        observer.flush()
+
+    asyncio.run(main())
+    lines = [msgspec.json.decode(line) for line in capfdbinary.readouterr().err.splitlines()]
+    assert {line["status"]: line["level"] for line in lines} == told
+    assert all(line["error"] == "the disk is gone" for line in lines)
 
 
 def test_a_key_cannot_write_lines_or_to_the_terminal() -> None:

@@ -55,7 +55,9 @@ class Log:
         Literal["auto", "text", "json"],
         Meta(description="`json` for machines, `text` for people; `auto` is `text` on a terminal, else `json`"),
     ] = "auto"
-    access: Annotated[bool, Meta(description="whether each request is logged")] = True
+    access: Annotated[
+        bool, Meta(description="whether each request is logged, or only those that the server failed (5xx)")
+    ] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
