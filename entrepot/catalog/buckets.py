@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
+from entrepot.catalog.keys import drop_grants
 from entrepot.catalog.rows import BUCKET_COLUMNS, bucket_from
 from entrepot.errors import BucketExists, BucketMissing, BucketNotEmpty
 from entrepot.model import Bucket, Versioning
@@ -109,8 +110,8 @@ def change_bucket(name: str, change: BucketChange, check: Check | None = None) -
 
 
 def delete_bucket(name: str, check: Check | None = None) -> Transaction[None]:
-    """Drop an empty bucket; uploads still open in it end. Raises BucketMissing, BucketNotEmpty, and what
-    ``check`` raises.
+    """Drop an empty bucket; uploads still open in it end, and so do grants of keys for it. Raises BucketMissing,
+    BucketNotEmpty, and what ``check`` raises.
     """
     bucket = yield from _hold(name, check)
     for any_left in (_ANY_LIVE, _ANY_HISTORY):
@@ -119,4 +120,5 @@ def delete_bucket(name: str, check: Check | None = None) -> Transaction[None]:
             raise BucketNotEmpty(name)
     yield run(_DROP_PARTS, id=bucket.id)
     yield run(_DROP_UPLOADS, id=bucket.id)
+    yield from drop_grants(name)
     yield run(_DELETE, id=bucket.id)

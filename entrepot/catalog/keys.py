@@ -24,6 +24,8 @@ _INSERT: Final = Sql(
     "VALUES (:access_key, :account, :display_name, :sealed, :root, :grants, :created_at)"
 )
 _DELETE: Final = Sql("DELETE FROM keys WHERE access_key = :access_key")
+_GRANTED: Final = Sql("SELECT access_key, grants FROM keys WHERE instr(grants, :bucket) > 0 ORDER BY access_key")
+_GRANT: Final = Sql("UPDATE keys SET grants = :grants WHERE access_key = :access_key")
 
 
 def find_key(access_key: str) -> Transaction[Key | None]:
@@ -69,6 +71,15 @@ def delete_key(access_key: str) -> Transaction[None]:
     changed: int = yield run(_DELETE, access_key=access_key)
     if not changed:
         raise KeyMissing(access_key)
+
+
+def drop_grants(bucket: str) -> Transaction[None]:
+    """Take back what keys may do with a bucket that ends: the next one of that name may be somebody else's."""
+    yield lock(KEY_SPACE, b"grants")
+    rows: list[Row] = yield all_(_GRANTED, bucket=json.dumps(bucket))
+    for access_key, text in rows:
+        left = {name: rights for name, rights in _grants_from(text).items() if name != bucket}
+        yield run(_GRANT, access_key=access_key, grants=_grants_text(left))
 
 
 def find_display_name(account: str) -> Transaction[str]:

@@ -43,6 +43,21 @@ class PeopleContract:
         again = await write(buckets.create_bucket("b", "alice", "main", 9))
         assert again.id > made.id
 
+    async def test_grants_end_with_their_bucket(self, acts: Acts) -> None:
+        """The next one of that name may be somebody else's. Two that end at once take nothing from each other."""
+        rights = frozenset({Right.READ})
+        of_key = {
+            "both": {"aaa": rights, "bbb": rights, "ccc": rights}, "one": {"aaa": rights}, "every": {"*": rights},
+            "longer": {"aaaa": rights, "x-aaa": rights}, "none": {},
+        }  # fmt: skip
+        for name in ("aaa", "bbb", "ccc"):
+            await acts.database.write(buckets.create_bucket(name, "alice", "main", 1))
+        for name, grants in of_key.items():
+            await acts.database.write(keys.create_key(replace(KEY, access_key=name, grants=grants)))
+        await outcomes(*[acts.database.write(buckets.delete_bucket(name)) for name in ("aaa", "bbb")])
+        left = {key.access_key: key.grants for key in await acts.database.read(keys.list_keys())}
+        assert left == of_key | {"both": {"ccc": rights}, "one": {}}
+
     async def test_a_bucket_name_is_taken_once(self, acts: Acts) -> None:
         creates = [acts.database.write(buckets.create_bucket("same", f"account{i % 2}", "main", i)) for i in range(20)]
         won, lost = await outcomes(*creates)
