@@ -6,12 +6,14 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import pkgutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from entrepot import doors
 from entrepot.asgi import Application, bounded
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.memory import MemoryStore
@@ -27,7 +29,7 @@ from entrepot.core.budget import Budget
 from entrepot.core.content import Content
 from entrepot.core.health import Health
 from entrepot.core.inline import InlineStore
-from entrepot.core.keys import Keys, Sealer, load_sealing_key
+from entrepot.core.keys import Keys, Sealer
 from entrepot.core.objects import Objects
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
@@ -109,13 +111,12 @@ def open_stores(config: Config, database: Database, stack: contextlib.AsyncExitS
 
 def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore], content: Content) -> Core:
     """The services over an open catalog and stores."""
-    sealing = config.sealing_bytes() or load_sealing_key(sealing_path(config))
     fixed = {config.access_key: config.secret_key} if config.access_key else {}
     buckets = Buckets(database, frozenset(stores), config.default_store, now)
     objects = Objects(database, content, now)
     return Core(
         buckets, objects, Uploads(database, content, buckets, objects, now),
-        Keys(database, Sealer(sealing), now, fixed), Health(database, stores),
+        Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed), Health(database, stores),
         Upkeep(database, stores, now), now,
     )  # fmt: skip
 
@@ -131,6 +132,7 @@ def application(config: Config) -> Application:
     @contextlib.asynccontextmanager
     async def lifetime() -> AsyncIterator[Handler]:
         async with open_core(config, lasting=True) as core:
+            await core.keys.check_sealing()
             observer = Observer(bounded(route(core, config), config.limits.header_bytes), config)
             try:
                 yield observer
@@ -197,8 +199,13 @@ def check_doors(config: Config) -> None:
 def load_door(name: str) -> ModuleType:
     """A door is the package of its name. Raises ConfigInvalid for one that is not there."""
     if name in ALWAYS_OPEN or importlib.util.find_spec(f"entrepot.doors.{name}") is None:
-        raise ConfigInvalid(f"doors.{name}", None, f"there is no door {name} to be set up")
+        known = ", ".join(_doors())
+        raise ConfigInvalid(f"doors.{name}", None, f"there is no door {name} to be set up; there is {known}")
     return importlib.import_module(f"entrepot.doors.{name}")
+
+
+def _doors() -> list[str]:
+    return sorted({module.name for module in pkgutil.iter_modules(doors.__path__)} - ALWAYS_OPEN)
 
 
 def door_settings(door: ModuleType, name: str, table: Mapping[str, object], config: Config) -> object:

@@ -1,8 +1,11 @@
 """The store inside of a FastAPI application: S3 under /s3, everything else is the application's own.
 
-    uvicorn examples.fastapi_app:app      # or granian --interface asgi examples.fastapi_app:app
+    .venv/bin/python -m pip install fastapi uvicorn     # the store itself needs neither
+    .venv/bin/uvicorn examples.fastapi_app:app          # or another ASGI server
 
-S3 clients are pointed at http://127.0.0.1:8000/s3, with path-style addresses.
+S3 clients are pointed at http://127.0.0.1:8000/s3, with path-style addresses. Only `entrepot serve` makes a root key
+by itself: on fresh data say `entrepot key create --account root --root` first, or set ENTREPOT_ACCESS_KEY and
+ENTREPOT_SECRET_KEY.
 """
 
 from __future__ import annotations

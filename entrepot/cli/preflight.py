@@ -56,7 +56,7 @@ def check_port(config: Config) -> str:
 
 def _reason(listen: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{listen} is in use: stop the other server, or choose another port with --listen"
+        return f"{listen} is in use: stop the other server, or choose another port with --listen or ENTREPOT_LISTEN"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{listen} is no address of this host"
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -96,10 +96,10 @@ def run(arguments: Sequence[str]) -> int:
             sys.stdout.flush()
     except UnusedCliTokensError as error:
         unused = " ".join(error.unused_tokens or []).replace(STDIO, "-")
-        complain(f"too many words: {unused} (entrepot --help explains)")
+        complain(f"too many words: {unused} ({_help(words)} explains)")
         return MISUSED
     except CycloptsError as error:
-        complain(f"{' '.join(str(error).replace(STDIO, '-').split())} (entrepot --help explains)")
+        complain(f"{' '.join(str(error).replace(STDIO, '-').split())} ({_help(words)} explains)")
         return MISUSED
     except Misused as error:
         complain(str(error))
@@ -118,6 +118,15 @@ def run(arguments: Sequence[str]) -> int:
         complain("interrupted")
         return INTERRUPTED
     return code or 0
+
+
+def _help(words: Sequence[str]) -> str:
+    """The command line that explains the command which ``words`` begin with."""
+    first, second = (*words[:2], "", "")[:2]
+    known = [first] if first in COMMANDS or first in GROUPS else []
+    if first in GROUPS and second in GROUPS[first][1]:
+        known.append(second)
+    return " ".join(["entrepot", *known, "--help"])
 
 
 def build(words: Sequence[str]) -> App:

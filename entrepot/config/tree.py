@@ -223,7 +223,7 @@ class Config:
 def _address(listen: str) -> tuple[str, int]:
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+)):(\d{1,5})", listen)
     if match is None or int(match[3]) > 0xFFFF:
-        raise ConfigInvalid("listen", listen, "is host:port, such as 127.0.0.1:9000 or [::1]:9000")
+        raise ConfigInvalid("listen", listen, f"{listen!r} is not host:port, as 127.0.0.1:9000 and [::1]:9000 are")
     return match[1] or match[2], int(match[3])
 
 
