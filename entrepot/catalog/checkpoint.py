@@ -29,7 +29,8 @@ GENTLY: Final = ((20, 0.001), (10, 0.0005), (1, 0.0002))
 round is for what writers added during the one before: what the last one leaves is copied while they wait."""
 
 LIMIT_PAGES: Final = 16_384
-"""Length at which a writer copies back whatever there is: 64 MiB."""
+"""Length at which a writer copies back whatever there is: 64 MiB. A log that grew longer, behind a reader that stayed,
+is cut to it when it begins again."""
 
 LAID_BYTES: Final = 28 * 1024 * 1024
 """How far the log of a lasting process is laid out ahead, which is longer than it gets as a rule. A sync that
@@ -75,6 +76,11 @@ class Checkpointer:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="catalog-checkpoint", daemon=True)
         self._thread.start()
+
+    def watch(self, connection: apsw.Connection) -> None:
+        """Look after the log from now on that a connection writes."""
+        connection.pragma("journal_size_limit", LIMIT_PAGES * connection.pragma("page_size"))
+        connection.set_wal_hook(self.notice)
 
     def notice(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         """SQLite's hook after each commit."""

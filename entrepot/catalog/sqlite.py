@@ -91,7 +91,7 @@ class SQLite:
         else:
             self._reader = self._connect()
             self._checkpointer = Checkpointer(path, self._connect, lasting=lasting)
-            self._writer.set_wal_hook(self._checkpointer.notice)
+            self._checkpointer.watch(self._writer)
         self._scanners = ThreadPoolExecutor(2, thread_name_prefix="catalog-scan")
         self._scan_connections: list[apsw.Connection] = []
         self._committer = threading.Thread(target=self._commit_loop, name="catalog-commit", daemon=True)
