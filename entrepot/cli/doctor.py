@@ -19,15 +19,19 @@ from typing import Final, NamedTuple
 
 from entrepot.cli.opening import Data, File, has_data, opened, settings
 from entrepot.cli.preflight import check_port, check_tls
-from entrepot.cli.words import advice, fault, say, size_text
+from entrepot.cli.words import ADVICE, advice, fault, say, size_text
 from entrepot.config import Config
-from entrepot.errors import ConfigInvalid, EntrepotError
+from entrepot.core.keys import Keys
+from entrepot.errors import ConfigInvalid, Corrupt, EntrepotError, Unavailable
 
 LITTLE_ROOM: Final = 1 << 30
 NO_ROOM: Final = 100 << 20
 EXPIRY_DAYS: Final = 30
 EARLIEST: Final = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
 """No clock of a host that runs this program can be right before."""
+
+SHOWN: Final = 5
+"""Access keys that are named in one line."""
 
 NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.rclone"})
 """File systems on which the write-ahead log of SQLite, shared memory between processes, is not safe."""
@@ -49,7 +53,7 @@ Findings = Iterator[Finding]
 
 
 def doctor(*, data: Data = None, config: File = None) -> int:
-    """Look at settings, doors, data directory, disk, clock, catalog, key file, TLS files and port.
+    """Look at settings, doors, data directory, disk, clock, catalog, key file, secrets, TLS files and port.
 
     Each gets a line that begins with ok, warning or BAD; the exit code is 1 when any is BAD.
     Nothing is changed, but that a catalog of an older program is brought up to date.
@@ -161,8 +165,8 @@ def _key_file(config: Config) -> Findings:
     try:
         found = path.stat()
     except FileNotFoundError:
-        if has_data(config) and not config.catalog:
-            yield _bad("sealing key", f"{path} is gone: the secrets in the catalog cannot be opened without it")
+        if has_data(config):  # whether that is bad is seen from the secrets
+            yield _warning("sealing key", f"there is no {path}")
         else:
             yield _ok("sealing key", "will be made at the first start")
         return
@@ -188,14 +192,14 @@ def _doors(config: Config) -> Findings:
 
 
 def _catalog(config: Config) -> Findings:
-    """Whether catalog and stores open, and what the catalog says of itself."""
+    """Whether catalog, stores and secrets open, and what the catalog says of itself."""
     try:
         if not has_data(config):
             yield _ok("catalog", "will be made at the first start")
             return
         yield from asyncio.run(_inspect(config))
     except EntrepotError as error:
-        yield _bad("catalog", advice(error))
+        yield _bad("catalog", advice(error).removesuffix(f"; {ADVICE[Unavailable]}"))
     except OSError as error:
         yield _bad("catalog", fault(error))
 
@@ -219,7 +223,21 @@ async def _inspect(config: Config) -> list[Finding]:
             _bad(f"store {name}", f"buckets are bound to it, and [stores.{name}] is not configured")
             for name in sorted(bound - config.stores.keys())
         )
+        found.append(await _secrets(core.keys))
         return found
+
+
+async def _secrets(keys: Keys) -> Finding:
+    """Whether every secret in the catalog was sealed under the key that there is."""
+    try:
+        closed = await keys.list_closed()
+    except Corrupt as error:
+        return _bad("secrets", str(error))
+    if not closed:
+        return _ok("secrets", "all can be opened")
+    shown = ", ".join(closed[:SHOWN]) + (f" and {len(closed) - SHOWN} more" if len(closed) > SHOWN else "")
+    remedy = "put back the key that held them; those for which it is lost for good, revoke (entrepot key revoke)"
+    return _bad("secrets", f"sealed under another key are those of {shown}: {remedy}")
 
 
 def _tls(config: Config) -> Findings:

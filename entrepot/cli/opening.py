@@ -62,6 +62,7 @@ def with_core(
 async def _run(config: Config, work: Callable[[Core], Awaitable[T]], *, made: bool) -> T:
     async with opened(config) as core:
         if made:
+            await core.keys.prepare()
             complain(f"there was no data in {config.data.absolute()}: it is made now")
         return await work(core)
 

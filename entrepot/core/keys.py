@@ -32,39 +32,65 @@ ROOT_ACCOUNT: Final = "root"
 
 
 class Sealer:
-    """Seals and opens secrets under one 32-byte key."""
+    """Seals and opens secrets under one 32-byte key: ``key``, or what the file ``path`` holds.
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+    The file is read when it is first needed, so what needs no secret can be done without it.
+    """
+
+    def __init__(self, path: Path, key: bytes | None = None) -> None:
+        self._path = path
+        self._key = key
         self.open = functools.lru_cache(maxsize=4096)(self._open)
+
+    def absent(self) -> bool:
+        """Whether there is no key."""
+        return self._key is None and not self._path.exists()
+
+    def make(self) -> None:
+        """Make the file, unless there is one. Never where anything was sealed already."""
+        if self.absent():
+            make_sealing_key(self._path)
+
+    def load(self) -> None:
+        """Read the key, which is kept from then on. Raises Corrupt."""
+        self._cipher  # noqa: B018 - reading it is what is wanted
+
+    @functools.cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(self._key or load_sealing_key(self._path))
 
     def seal(self, access_key: str, secret: str) -> bytes:
         nonce = os.urandom(12)
         return nonce + self._cipher.encrypt(nonce, secret.encode(), access_key.encode())
 
     def _open(self, access_key: str, sealed: bytes) -> str:
-        """Raises Corrupt when the seal was made under another key."""
+        """Raises Corrupt when the seal was made under another key, or there is none."""
         try:
             return self._cipher.decrypt(sealed[:12], sealed[12:], access_key.encode()).decode()
         except InvalidTag:
             raise Corrupt(
-                f"the secret of {access_key} was sealed under another key: put back the file that held it"
+                f"the secret of {access_key} was sealed under another key: put back the {self._path} that held it; "
+                f"if it is lost for good: entrepot key revoke {access_key}"
             ) from None
 
 
 def load_sealing_key(path: Path) -> bytes:
-    """The key in a file, made (mode 0600) when there is none: whole under its name, and on disk, before
-    anything is sealed under it. Raises Corrupt.
-    """
-    if not path.exists():
-        _make_sealing_key(path)
-    key = path.read_bytes()
+    """The key in a file. Raises Corrupt, also when the file is gone."""
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        raise Corrupt(
+            f"{path} is gone: no secret in the catalog can be opened without it. Put it back from a backup, or from "
+            "another host of this catalog. If it is lost for good, revoke every key (entrepot key list, entrepot key "
+            "revoke): then the next start makes a new file and a new root key"
+        ) from None
     if len(key) != 32:
-        raise Corrupt(f"{path} does not hold a key of 32 bytes")
+        raise Corrupt(f"{path} does not hold a key of 32 bytes: put back the one that did, or remove it")
     return key
 
 
-def _make_sealing_key(path: Path) -> None:
+def make_sealing_key(path: Path) -> None:
+    """Make the file of the key (mode 0600): whole under its name, and on disk, before anything is sealed under it."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = make_file(fresh)
     try:
@@ -134,16 +160,18 @@ class Keys:
         grants: Mapping[str, frozenset[Right]] | None = None,
         display_name: str = "",
     ) -> tuple[str, str]:
-        """A key for an account; returns the pair. Raises ArgumentInvalid, Conflict."""
+        """A key for an account; returns the pair. Raises ArgumentInvalid, Conflict, Corrupt."""
         fresh = new_pair()
         pair = (access_key or fresh[0], secret or fresh[1])
         _check_pair(account, *pair)
+        await self.prepare()
         key = self._key(account, *pair, root=root, grants=grants or {}, display_name=display_name)
         await self.database.write(rows.create_key(key))
         return pair
 
     async def root_key(self) -> tuple[str, str, bool]:
-        """The root key of this data and whether it was made just now."""
+        """The root key of this data and whether it was made just now. Raises Corrupt."""
+        await self.check_sealing()
         if self.fixed:
             return *next(iter(self.fixed.items())), False
         made = self._key(ROOT_ACCOUNT, *new_pair(), root=True, grants={}, display_name=ROOT_ACCOUNT)
@@ -151,6 +179,30 @@ class Keys:
         if found is None:
             found = await self.database.write(rows.create_root_key(made))
         return found.access_key, self.sealer.open(found.access_key, found.sealed), found.access_key == made.access_key
+
+    async def prepare(self) -> None:
+        """Make the sealing key where there is none and the catalog has no secret yet.
+
+        A new one beside secrets that are sealed would hide that theirs is gone.
+        """
+        if self.sealer.absent() and not await self.list():
+            self.sealer.make()
+
+    async def check_sealing(self) -> None:
+        """Have what a server needs to open and seal secrets. Raises Corrupt."""
+        await self.prepare()
+        self.sealer.load()
+
+    async def list_closed(self) -> tuple[str, ...]:
+        """The access keys whose secrets were sealed under another key than ours. Raises Corrupt when there is none."""
+        closed = []
+        for key in await self.list():
+            self.sealer.load()
+            try:
+                self.sealer.open(key.access_key, key.sealed)
+            except Corrupt:
+                closed.append(key.access_key)
+        return tuple(closed)
 
     async def list(self) -> list[Key]:
         """Every key of the catalog by account."""

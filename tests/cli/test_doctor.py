@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import socket
 import time
 import tomllib
@@ -79,11 +80,12 @@ def test_settings_of_doors(quiet: Shell) -> None:
     ]
 
 
-def test_a_lost_sealing_key(quiet: Shell) -> None:
-    (quiet.home / "entrepot-data" / "secret.key").unlink()
-    done = quiet.attempt("doctor")
-    assert done.code == 1
-    assert "cannot be opened without it" in done.out
+def test_a_missing_store_is_told_without_sending_back_to_doctor(quiet: Shell) -> None:
+    quiet.run("put", "-", "photos/x", stdin=b"x" * 100_000)
+    shutil.rmtree(quiet.home / "entrepot-data" / "blobs")
+    (line,) = findings(quiet.attempt("doctor").out)["BAD"]
+    assert "mount its disk" in line
+    assert "entrepot doctor" not in line
 
 
 def test_a_port_of_somebody_else(quiet: Shell) -> None:

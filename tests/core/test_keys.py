@@ -1,4 +1,4 @@
-"""The file that holds the key of the secrets."""
+"""The key of the secrets, and the file that holds it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.core.keys import load_sealing_key
+from entrepot.core.keys import load_sealing_key, make_sealing_key
 from entrepot.errors import Corrupt
+
+
+def begin(path: Path) -> bytes:
+    make_sealing_key(path)
+    return load_sealing_key(path)
 
 
 def test_everybody_who_starts_at_once_gets_the_same_whole_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         for round_ in range(50):
             path = tmp_path / str(round_)
-            (key,) = set(threads.map(load_sealing_key, [path] * 8))
+            (key,) = set(threads.map(begin, [path] * 8))
             assert len(key) == 32
             assert path.stat().st_mode & 0o777 == 0o600
     assert len(list(tmp_path.iterdir())) == 50
