@@ -84,7 +84,7 @@ class Checkpointer:
 
     def notice(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         """SQLite's hook after each commit."""
-        if pages < self.pages:  # the log began again
+        if pages < self._next - START_PAGES:  # shorter than when it was last looked after: it began again
             self._next = START_PAGES
         self.pages = pages
         if pages >= self._next:

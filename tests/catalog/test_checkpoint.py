@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from entrepot.catalog import buckets, checkpoint
-from entrepot.catalog.checkpoint import LIMIT_PAGES, Checkpointer
+from entrepot.catalog.checkpoint import LIMIT_PAGES, START_PAGES, Checkpointer
 from entrepot.catalog.sqlite import SQLite
 from entrepot.catalog.turnstile import held
 
@@ -31,6 +31,32 @@ def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> No
         assert checkpointer.pages == 0
     finally:
         checkpointer.close()
+
+
+def test_a_copy_that_failed_is_made_in_time_once_the_log_began_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process began it perhaps, so that no commit of this one told of a short log in between."""
+    monkeypatch.setattr(Checkpointer, "_work", lambda _: None)
+    path = tmp_path / "catalog.sqlite"
+    path.touch()
+    connection = apsw.Connection(str(path))
+    checkpointer = Checkpointer(path, lambda: connection)
+
+    def woken(*lengths: int) -> list[int]:
+        found = []
+        for pages in lengths:
+            checkpointer.notice(connection, "main", pages)
+            if checkpointer._wake.is_set():
+                checkpointer._wake.clear()
+                found.append(pages)
+        return found
+
+    assert woken(START_PAGES - 1, START_PAGES, 2 * START_PAGES - 1, LIMIT_PAGES + 1) == [START_PAGES, LIMIT_PAGES + 1]
+    connection.close()
+    checkpointer.relieve(connection)
+    assert woken(10, START_PAGES - 1, START_PAGES) == [START_PAGES]
+    checkpointer.close()
 
 
 async def test_a_log_in_use_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
