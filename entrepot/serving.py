@@ -237,8 +237,7 @@ def _sharing(directory: Path) -> Iterator[None]:
     """
     with contextlib.suppress(FileExistsError):
         make_directory(directory.parent)
-    together = os.open(directory.parent, _FOLDER)
-    fcntl.flock(together, fcntl.LOCK_EX)  # nobody takes a directory away between its making and its locking
+    together = _hold_together(directory.parent)
     make_directory(directory)
     mine = _try_lock(directory)
     for other in directory.parent.iterdir():
@@ -252,6 +251,30 @@ def _sharing(directory: Path) -> Iterator[None]:
         shutil.rmtree(directory, ignore_errors=True)
         if mine is not None:
             os.close(mine)
+
+
+def is_served(config: Config) -> bool:
+    """Whether a server on this host, at whatever address, has these data. Raises OSError."""
+    directory = config.data / "metrics"
+    try:
+        together = _hold_together(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        locks = [_try_lock(other) for other in directory.iterdir()]
+        for lock in locks:
+            if lock is not None:
+                os.close(lock)
+    finally:
+        os.close(together)
+    return None in locks
+
+
+def _hold_together(directory: Path) -> int:
+    """Nobody takes a server's directory away between its making and its locking while this descriptor is open."""
+    together = os.open(directory, _FOLDER)
+    fcntl.flock(together, fcntl.LOCK_EX)
+    return together
 
 
 def _try_lock(directory: Path) -> int | None:

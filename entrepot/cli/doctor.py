@@ -271,13 +271,24 @@ def _expiry(certificate: Path) -> Finding:
 
 def _port(config: Config) -> Findings:
     """The address is free, or the server has it already."""
+    from entrepot.serving import is_served
+
     try:
         check_port(config)
     except ConfigInvalid as error:
-        if _answers(config):
-            yield _ok("port", f"a server answers on {config.listen}")
-        else:
+        if not _answers(config):
             yield _bad("port", str(error))
+            return
+        try:
+            served = is_served(config)
+        except OSError as trouble:
+            yield _bad("port", fault(trouble))
+            return
+        if served:
+            yield _ok("port", f"a server answers on {config.listen}, and one runs on {config.data}")
+        else:
+            text = f"a server answers on {config.listen}, and no entrepot serve runs on {config.data}"
+            yield _warning("port", f"{text}: choose another port with --listen or ENTREPOT_LISTEN")
     else:
         yield _ok("port", f"{config.listen} is free")
 

@@ -53,7 +53,17 @@ def test_before_the_first_start(shell: Shell) -> None:
 
 def test_beside_a_server(server: Server, beside: Shell) -> None:
     shell = Shell(beside.home, {"ENTREPOT_LISTEN": f"127.0.0.1:{server.port}"})
-    assert "a server answers" in shell.run("doctor").out
+    found = findings(shell.run("doctor").out)
+    assert "a server answers" in found["ok"][-1]
+    assert [line for line in found["warning"] if line.startswith("port")] == []
+
+
+def test_beside_a_server_of_other_data(server: Server, filled: Shell) -> None:
+    shell = Shell(filled.home, {"ENTREPOT_LISTEN": f"127.0.0.1:{server.port}"})
+    (line,) = (line for line in findings(shell.run("doctor").out)["warning"] if line.startswith("port"))
+    assert "no entrepot serve runs on entrepot-data" in line
+    assert "is in use" in shell.fail("serve")
+    assert "a server answers" in findings(Shell(server.data.parent, shell.settings).run("doctor").out)["ok"][-1]
 
 
 def test_what_is_wrong_is_found(quiet: Shell) -> None:

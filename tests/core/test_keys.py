@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from entrepot.app import application, open_core
+from entrepot.config import Config
 from entrepot.core.keys import load_sealing_key, make_sealing_key
 from entrepot.errors import Corrupt
 
@@ -32,3 +35,23 @@ def test_a_file_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(Corrupt):
         load_sealing_key(path)
     assert path.read_bytes() == b"short"
+
+
+def test_an_application_opens_no_catalog_whose_key_is_gone(tmp_path: Path) -> None:
+    config = Config(data=tmp_path, access_key="FIXEDACCESS", secret_key="fixed-secret-1")
+
+    async def seal() -> None:
+        async with open_core(config) as core:
+            await core.keys.create("alice")
+
+    async def serve() -> None:
+        server = application(config)
+        await server.open()
+        await server.close()
+
+    asyncio.run(seal())
+    asyncio.run(serve())
+    (tmp_path / "secret.key").unlink()
+    with pytest.raises(Corrupt, match="is gone"):
+        asyncio.run(serve())
+    assert not (tmp_path / "secret.key").exists()
