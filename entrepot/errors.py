@@ -84,7 +84,7 @@ class BucketExists(Conflict):
 
 class BucketNotEmpty(Conflict):
     def __init__(self, name: str) -> None:
-        super().__init__(f"bucket {name} still holds objects, versions or uploads")
+        super().__init__(f"bucket {name} still holds objects or versions")
         self.name = name
 
 

@@ -16,7 +16,7 @@ from entrepot.cli.opening import ROOT, check_outside
 from entrepot.cli.places import Remote, parse_object
 from entrepot.cli.progress import Tally, is_live
 from entrepot.cli.several import each
-from entrepot.cli.words import STDIO, Misused, printing
+from entrepot.cli.words import STDIO, Misused, advice, printing
 from entrepot.core import Core
 from entrepot.core.objects import Opened, stream
 from entrepot.errors import ArgumentInvalid, BlobMissing, Corrupt, Missing, Unavailable
@@ -55,7 +55,7 @@ class _Single:
             try:
                 await self._move(opened, tally)
             except (BlobMissing, Corrupt, Unavailable) as error:
-                tally.failed(f"{self._source}: {error}")
+                tally.failed(f"{self._source}: {advice(error)}")
             else:
                 tally.done(self._source, self._path or "-", opened.version.size)
         return tally.code
@@ -108,7 +108,7 @@ class _Tree:
             opened = await core.objects.open(ROOT, source.bucket, item.key)
             await folder.write(path.split("/"), moving(opened, tally), opened.version.created_at)
         except (Missing, Corrupt, ArgumentInvalid, Unavailable) as error:
-            tally.failed(f"{source}: {error}")
+            tally.failed(f"{source}: {advice(error)}")
         except OSError as error:
             if error.errno in HOPELESS:
                 raise

@@ -9,9 +9,10 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable
+from types import FrameType
 from typing import Final, NoReturn, TypeVar
 
-from entrepot.cli.words import complain
+from entrepot.cli.words import VOICE, complain
 
 T = TypeVar("T")
 
@@ -24,37 +25,47 @@ FLUSH_SECONDS: Final = 1.0
 async def endable(work: Awaitable[T]) -> T:
     """Do ``work``. The first signal that asks for the end cancels it, so that nothing half-done stays behind, and then
     ends the process; a second one ends it as it is.
+
+    Work that is at a line of its output may wait for the reader, and keep the loop from running. There the handler
+    itself raises the cancellation: it is Python's own, which runs while a write waits, and no callback of the loop.
+    Nothing more is said then.
     """
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    received: list[signal.Signals] = []
+    received: list[int] = []
 
-    def end(number: signal.Signals) -> None:
+    def end(number: int, _: FrameType | None) -> None:
         received.append(number)
-        for each in obeyed:
-            loop.remove_signal_handler(each)
+        for each in before:
             signal.signal(each, signal.SIG_DFL)
-        task.cancel()
+        VOICE.hushed = True
+        if VOICE.busy:
+            raise asyncio.CancelledError
+        loop.call_soon_threadsafe(task.cancel)
 
-    obeyed = [number for number in ENDS if signal.getsignal(number) is not signal.SIG_IGN]
-    for number in obeyed:
-        loop.add_signal_handler(number, end, number)
+    before = {each: signal.getsignal(each) for each in ENDS if signal.getsignal(each) is not signal.SIG_IGN}
+    for each in before:
+        signal.signal(each, end)
     try:
         return await task
     except asyncio.CancelledError:
         if not received:
             raise
         _leave(128 + received[0])
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _leave(code: int) -> NoReturn:
     """End the process without its threads: one may wait for input that never comes, or for a reader of its output."""
-    complain("interrupted")
-    flushing = threading.Thread(target=_flush, daemon=True)
+    flushing = threading.Thread(target=_last_words, daemon=True)
     flushing.start()
     flushing.join(FLUSH_SECONDS)
     os._exit(code)
 
 
-def _flush() -> None:
+def _last_words() -> None:
+    VOICE.hushed = False
+    complain("interrupted")
     with contextlib.suppress(OSError):  # nobody reads any more
         sys.stdout.flush()

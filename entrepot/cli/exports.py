@@ -20,7 +20,7 @@ from entrepot.cli.opening import ROOT, Data, File, check_outside, own_directorie
 from entrepot.cli.places import Remote, parse_remote
 from entrepot.cli.progress import Tally, is_live
 from entrepot.cli.several import each
-from entrepot.cli.words import Misused, complain
+from entrepot.cli.words import Misused, advice, complain
 from entrepot.core import Core
 from entrepot.core.objects import Opened, stream
 from entrepot.errors import ArgumentInvalid, Corrupt, Missing, Unavailable
@@ -89,11 +89,12 @@ class _Export:
             present = await self._present(path, opened)
             digest = present or await self._write(path, opened)
         except (Missing, Corrupt, ArgumentInvalid, Unavailable) as error:
-            self._fail(item, source, str(error))
+            self._fail(item, source, str(error), advice(error))
         except OSError as error:
             if error.errno in HOPELESS:
                 raise
-            self._fail(item, source, error.strerror or str(error))
+            why = error.strerror or str(error)
+            self._fail(item, source, why, why)
         else:
             if present is None:
                 self._tally.done(source, self._folder.root / path, opened.version.size)
@@ -122,8 +123,8 @@ class _Export:
         wanted = opened.version.bytes.hash or await digest_of(stream(await opened.read()))
         return there if there == wanted else None
 
-    def _fail(self, item: Listed, source: Remote, error: str) -> None:
-        self._tally.failed(f"{source}: {error}")
+    def _fail(self, item: Listed, source: Remote, error: str, told: str) -> None:
+        self._tally.failed(f"{source}: {told}")
         self._note({"key": item.key, "error": error})
 
     def _note(self, line: dict[str, object]) -> None:

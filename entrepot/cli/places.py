@@ -69,6 +69,6 @@ def check_key(key: str) -> None:
     try:
         size = len(key.encode())
     except UnicodeEncodeError:
-        raise NameInvalid("key", key, f"{key!r} is not UTF-8") from None
+        raise NameInvalid("key", "…", "a key that is not UTF-8 cannot be") from None
     if not 0 < size <= KEY_LIMIT:
         raise NameInvalid("key", key, f"a key has 1 to {KEY_LIMIT} bytes of UTF-8, this one {size}")

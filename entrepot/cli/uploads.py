@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import functools
 import mimetypes
 import os
 import re
+import shlex
 import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -22,13 +25,21 @@ from entrepot.cli.words import STDIO, Misused, complain
 from entrepot.core import Core
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put
-from entrepot.errors import BodyIncomplete, NameInvalid, TooLarge
+from entrepot.errors import ArgumentInvalid, BodyIncomplete, NameInvalid, TooLarge
 from entrepot.model import Meta
 
 LARGEST: Final = 5 * 1024**4
 MEDIA_TYPE: Final = re.compile(r"[!-.0-~]+/[ -~]+")
 CHECKSUM: Final = "crc64nvme"
 """Kept of every object, as the S3 door does."""
+
+_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+"""Opening a pipe would wait for its writer. To reading a regular file it makes no difference."""
+
+_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""What following a link ends with that leads to nothing."""
+
+_KINDS: Final = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +54,15 @@ class Upload:
 def plan(
     paths: Sequence[str], target: Remote, own: frozenset[Path], *, recursive: bool, media_type: str | None
 ) -> Callable[[Core], Awaitable[int]]:
-    """The work of storing local files, but for those below ``own`` directories. Raises Misused, OSError."""
+    """The work of storing local files, but for those below ``own`` directories. Raises Misused, OSError, and
+    ArgumentInvalid for what holds no bytes that could be stored, or is all there is and the store's own.
+    """
     if media_type is not None and not MEDIA_TYPE.fullmatch(media_type):
         raise Misused(f"{media_type!r} is no media type: write it like text/plain")
     several = len(paths) > 1
     walk = functools.partial(_uploads, target=target, own=own, several=several, recursive=recursive)
+    if all(path != STDIO and Path(os.path.realpath(path)) in own for path in paths):
+        raise ArgumentInvalid("source", Path(paths[0]), f"{paths[0]} is left out: it is the data of the store itself")
     uploads = [upload for path in paths for upload in walk(path)]
     sizes = [upload.size for upload in uploads if upload.size is not None]
 
@@ -72,14 +87,34 @@ def _uploads(text: str, *, target: Remote, own: frozenset[Path], several: bool, 
     path = Path(text)
     found = path.stat()
     if not stat.S_ISDIR(found.st_mode):
-        size = found.st_size if stat.S_ISREG(found.st_mode) else None
-        yield Upload(path, target.below(path.name) if several else target.named(path.name), size)
+        goal = target.below(path.name) if several else target.named(path.name)
+        if not stat.S_ISREG(found.st_mode):
+            raise ArgumentInvalid("source", path, _no_file(path, found.st_mode, goal))
+        yield Upload(path, goal, found.st_size)
     elif not recursive:
         raise Misused(f"{text} is a directory: add --recursive")
     else:
         below = target.below(path.resolve().name) if several else target
         for file, size in _files(path, own):
             yield Upload(file, below.below(file.relative_to(path).as_posix()), size)
+
+
+def _no_file(path: Path, mode: int, target: Remote) -> str:
+    """What something is that is no regular file, and how its bytes can be stored nevertheless."""
+    what = f"{path} is {_KINDS[stat.S_IFMT(mode)]}, not a file"
+    if stat.S_ISSOCK(mode):
+        return what
+    line = f"entrepot put - {shlex.quote(str(target))} < {shlex.quote(str(path))}"
+    return f"{what}; {line} stores what comes out of it"
+
+
+def _open(path: Path) -> IO[bytes]:
+    """A regular file, to be read. Raises OSError, too, where something else has taken its name."""
+    handle = os.open(path, _FILE)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is not a file any more, and was not stored")
+    return os.fdopen(handle, "rb", buffering=0)
 
 
 def _files(root: Path, own: frozenset[Path]) -> Iterator[tuple[Path, int]]:
@@ -98,7 +133,9 @@ def _files(root: Path, own: frozenset[Path]) -> Iterator[tuple[Path, int]]:
             path = Path(folder, name)
             try:
                 found = path.stat()
-            except FileNotFoundError:
+            except OSError as error:
+                if error.errno not in _NOWHERE:
+                    raise
                 complain(f"{path} is left out: it leads nowhere")
                 continue
             if stat.S_ISREG(found.st_mode):
@@ -118,11 +155,13 @@ async def _store(core: Core, upload: Upload, media_type: str | None, tally: Tall
         if upload.path is None:
             version = await core.objects.put(ROOT, target.bucket, target.key, _counted(sys.stdin.buffer, tally), put)
         else:
-            with upload.path.open("rb", buffering=0) as file:
+            with await asyncio.to_thread(_open, upload.path) as file:
                 version = await core.objects.put(ROOT, target.bucket, target.key, _counted(file, tally), put)
     except BodyIncomplete:
         tally.failed(f"{source} changed while it was read, and was not stored")
-    except (NameInvalid, TooLarge) as error:
+    except NameInvalid as error:
+        tally.failed(f"{source}: {error.hint}; rename it, or name its key: entrepot put FILE bucket/key")
+    except TooLarge as error:
         tally.failed(f"{source}: {error}")
     except OSError as error:
         tally.failed(f"{source}: {error.strerror or error}")

@@ -8,10 +8,12 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from entrepot.errors import (
     ArgumentInvalid,
+    BlobCorrupt,
+    BlobMissing,
     BucketMissing,
     BucketNotEmpty,
     Busy,
@@ -26,6 +28,29 @@ STDIO: Final = "\0"
 """Stands for ``-``, standard input or output, once the command line is read; no argument holds it."""
 
 
+class Voice:
+    """Whoever should read a line can let us wait, and the event loop with us. ``busy`` says that one is being
+    written; once ``hushed``, as the process is told to end, none is any more.
+    """
+
+    __slots__ = ("busy", "hushed")
+
+    def __init__(self) -> None:
+        self.busy = self.hushed = False
+
+    def print(self, text: str, file: TextIO, *, flush: bool = False) -> None:
+        if self.hushed:
+            return
+        self.busy = True
+        try:
+            print(text, file=file, flush=flush)
+        finally:
+            self.busy = False
+
+
+VOICE: Final = Voice()
+
+
 class Misused(Exception):
     """A command line that cannot be meant; the text says how to write it."""
 
@@ -35,8 +60,12 @@ LONGEST: Final = 80
 
 UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
+MENDING: Final = "entrepot check --deep tells what is missing, and putting the same bytes again mends it"
+
 ADVICE: Final[dict[type[EntrepotError], str]] = {
-    BucketMissing: "entrepot ls shows the buckets that there are",
+    BucketMissing: "entrepot ls shows those that there are, entrepot bucket create NAME makes one",
+    BlobMissing: MENDING,
+    BlobCorrupt: MENDING,
     BucketNotEmpty: "entrepot rm --recursive --versions empties it",
     KeyMissing: "entrepot key list shows those that there are",
     StoreFull: "make room, or run entrepot collect",
@@ -50,7 +79,7 @@ ADVICE: Final[dict[type[EntrepotError], str]] = {
 def say(text: str = "") -> None:
     """One line of result."""
     with printing():
-        print(shown(text))  # noqa: T201 - this is where results are printed
+        VOICE.print(shown(text), sys.stdout)
 
 
 @contextlib.contextmanager
@@ -75,7 +104,7 @@ def give_up_output() -> None:
 def complain(text: str) -> None:
     """One line of trouble."""
     with contextlib.suppress(OSError):  # there is nowhere else to tell it
-        print(f"entrepot: {shown(text)}", file=sys.stderr, flush=True)  # noqa: T201 - same for trouble
+        VOICE.print(f"entrepot: {shown(text)}", sys.stderr, flush=True)
 
 
 def advice(error: EntrepotError) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
+import os
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -58,6 +62,41 @@ def test_a_part_that_a_killed_download_left_goes_when_it_is_old(filled: Shell, t
     code = f"{ahead}; from entrepot.cli.program import run; run(['get', 'photos/x', {str(tmp_path / 'out')!r}])"
     assert filled.python(code) == (0, "")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["x"]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """More files than a small pipe holds lines about them, and as many objects."""
+    shell = Shell(tmp_path_factory.mktemp("many"))
+    shell.run("bucket", "create", "photos")
+    (shell.home / "many").mkdir()
+    for number in range(500):
+        (shell.home / "many" / f"{number:040}").touch()
+    shell.run("put", "-r", "many", "photos/many")
+    return shell
+
+
+@pytest.mark.parametrize("words", ["ls -r photos", "put -r many photos/again", "get -r photos/many out"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_whose_output_nobody_reads_can_be_ended(many: Shell, words: str, number: signal.Signals) -> None:
+    ours, its = os.pipe()
+    size = fcntl.fcntl(its, fcntl.F_SETPIPE_SZ, 4096)
+    process = subprocess.Popen(
+        [*program(), *words.split()], stdout=its, stderr=subprocess.PIPE, cwd=many.home, env=many.environment
+    )
+    os.close(its)
+    deadline, held = time.monotonic() + 60, array.array("i", [0])
+    while held[0] < size:  # then it waits, as what it writes at once is more than that
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        fcntl.ioctl(ours, termios.FIONREAD, held)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    os.close(ours)
+    assert process.stderr is not None
+    with process.stderr as told:
+        assert told.read() == b"entrepot: interrupted\n"
+    assert list(many.home.glob("out/.entrepot-*")) == []
 
 
 def slowly(shell: Shell, out: Path, number: signal.Signals) -> Path:

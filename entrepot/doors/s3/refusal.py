@@ -49,7 +49,7 @@ TABLE: Mapping[str, tuple[int, str]] = {
     # The present state forbids it.
     "BucketAlreadyExists": (_CONFLICT, "The bucket name is taken; choose another one."),
     "BucketAlreadyOwnedByYou": (_CONFLICT, "The bucket exists already and is yours."),
-    "BucketNotEmpty": (_CONFLICT, "The bucket still holds objects, versions or uploads."),
+    "BucketNotEmpty": (_CONFLICT, "The bucket still holds objects or versions."),
     "ConditionalRequestConflict": (_CONFLICT, "Another request changed the object at the same time; try again."),
     "InvalidBucketState": (_CONFLICT, "The bucket is in a state that does not allow this."),
     "InvalidObjectState": (_DENIED, "The object is in a state that does not allow this."),
