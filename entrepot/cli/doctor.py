@@ -56,7 +56,7 @@ def doctor(*, data: Data = None, config: File = None) -> int:
     """Look at settings, doors, data directory, disk, clock, catalog, key file, secrets, TLS files and port.
 
     Each gets a line that begins with ok, warning or BAD; the exit code is 1 when any is BAD.
-    Nothing is changed, but that a catalog of an older program is brought up to date.
+    Nothing is changed, but that missing directories are made and a catalog of an older program is brought up to date.
     """
     chosen = settings(data, config).config
     worst = 0

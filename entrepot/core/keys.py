@@ -68,8 +68,9 @@ class Sealer:
         try:
             return self._cipher.decrypt(sealed[:12], sealed[12:], access_key.encode()).decode()
         except InvalidTag:
+            place = self._path if self._key is None else "sealing_key"
             raise Corrupt(
-                f"the secret of {access_key} was sealed under another key: put back the {self._path} that held it; "
+                f"the secret of {access_key} was sealed under another key: put back the {place} that held it; "
                 f"if it is lost for good: entrepot key revoke {access_key}"
             ) from None
 

@@ -10,7 +10,7 @@ import pytest
 
 from entrepot.app import application, open_core
 from entrepot.config import Config
-from entrepot.core.keys import load_sealing_key, make_sealing_key
+from entrepot.core.keys import Sealer, load_sealing_key, make_sealing_key
 from entrepot.errors import Corrupt
 
 
@@ -35,6 +35,15 @@ def test_a_file_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(Corrupt):
         load_sealing_key(path)
     assert path.read_bytes() == b"short"
+
+
+def test_another_key_is_told_by_the_place_it_came_from(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    make_sealing_key(path)
+    for sealer, place in ((Sealer(path), str(path)), (Sealer(path, bytes(32)), "sealing_key")):
+        sealed = Sealer(path, b"x" * 32).seal("SOMEKEY", "some secret")
+        with pytest.raises(Corrupt, match=f"put back the {place} that held it"):
+            sealer.open("SOMEKEY", sealed)
 
 
 def test_an_application_opens_no_catalog_whose_key_is_gone(tmp_path: Path) -> None:
