@@ -1,8 +1,9 @@
-"""The key of the secrets, and the file that holds it."""
+"""Access keys: what is made up, the key of the secrets, and the file that holds it."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from entrepot.app import application, open_core
 from entrepot.config import Config
-from entrepot.core.keys import Sealer, load_sealing_key, make_sealing_key
+from entrepot.core.keys import Sealer, load_sealing_key, make_sealing_key, new_pair
 from entrepot.errors import Corrupt
 
 
@@ -64,3 +65,11 @@ def test_an_application_opens_no_catalog_whose_key_is_gone(tmp_path: Path) -> No
     with pytest.raises(Corrupt, match="is gone"):
         asyncio.run(serve())
     assert not (tmp_path / "secret.key").exists()
+
+
+def test_a_pair_can_be_pasted_anywhere() -> None:
+    """A word that begins with a hyphen is an option to every shell command."""
+    for _ in range(2_000):
+        access_key, secret = new_pair()
+        assert re.fullmatch("EP[A-Z0-9]{18}", access_key)
+        assert re.fullmatch("[A-Za-z0-9]{40}", secret)
