@@ -261,7 +261,7 @@ def is_served(config: Config) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        locks = [_try_lock(other) for other in directory.iterdir()]
+        locks = [_try_lock(other) for other in directory.iterdir() if other.is_dir()]
         for lock in locks:
             if lock is not None:
                 os.close(lock)

@@ -50,9 +50,8 @@ class Sealer:
         return self._key is None and not self._path.exists()
 
     def make(self) -> None:
-        """Make the file, unless there is one. Never where anything was sealed already."""
-        if self.absent():
-            make_sealing_key(self._path)
+        """Make the file; one that somebody else was first to make stays. Never where anything was sealed already."""
+        make_sealing_key(self._path)
 
     def load(self) -> None:
         """Read the key, which is kept from then on. Raises Corrupt."""
@@ -204,8 +203,10 @@ class Keys:
     async def list_closed(self) -> tuple[str, ...]:
         """The access keys whose secrets were sealed under another key than ours. Raises Corrupt when there is none."""
         closed = []
-        for key in await self.list():
+        keys = await self.list()
+        if keys:
             self.sealer.load()
+        for key in keys:
             try:
                 self.sealer.open(key.access_key, key.sealed)
             except Corrupt:
