@@ -19,9 +19,9 @@ from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.memory import MemoryStore
 from entrepot.blobs.shelves import INCOMING, is_store
 from entrepot.blobs.store import BlobStore
-from entrepot.catalog.blobs import has_placements
 from entrepot.catalog.database import Database
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.operations.blobs import has_placements
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, parse_settings, unknown
 from entrepot.core import Core
 from entrepot.core.buckets import Buckets
@@ -71,7 +71,7 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
 async def open_catalog(config: Config, *, lasting: bool) -> Database:
     """SQLite beside the data, or PostgreSQL when its address is set."""
     if config.catalog:
-        from entrepot.catalog.postgres import PostgreSQL  # noqa: PLC0415 - its driver only where it is used
+        from entrepot.catalog.postgres.engine import PostgreSQL  # noqa: PLC0415 - its driver only where it is used
 
         return await PostgreSQL.open(config.catalog)
     path = config.data / "catalog.sqlite"

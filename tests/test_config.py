@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from entrepot.config import Config, Loaded, Store, load, parse_settings, variable
-from entrepot.config.settings import BYTES, leaves
+from entrepot.config.tree import BYTES, leaves
 from entrepot.errors import ConfigInvalid, Invalid
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from entrepot.config import Config
-from entrepot.config.tree import Log, Metrics
+from entrepot.config.settings import Log, Metrics
 from entrepot.http1.bodies import Arriving
 from entrepot.observe import Observer, _as_text
 from entrepot.wire.http import Headers, Request, Response

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from entrepot.catalog.database import Transaction
-from entrepot.catalog.objects import NewVersion, insert_version, look_up
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.operations.objects import NewVersion, insert_version, look_up
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.core.objects import new_version_id
 from entrepot.model import Bucket, Version
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
-from entrepot.catalog.buckets import BucketChange
+from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.cli.opening import ROOT, Data, File, with_core
 from entrepot.cli.words import Misused, check_text, say
 from entrepot.core import Core

@@ -205,8 +205,8 @@ def _catalog(config: Config) -> Findings:
 
 
 async def _inspect(config: Config) -> list[Finding]:
-    from entrepot.catalog.consistency import list_stores
-    from entrepot.catalog.facts import durability, list_migrations
+    from entrepot.catalog.operations.consistency import list_stores
+    from entrepot.catalog.operations.facts import durability, list_migrations
 
     async with opened(config) as core:
         database = core.health.database

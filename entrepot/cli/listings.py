@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
-from entrepot.catalog.listing import Query
+from entrepot.catalog.operations.listing import Query
 from entrepot.cli.opening import ROOT, Data, File, with_core
 from entrepot.cli.places import Remote, parse_object, parse_remote
 from entrepot.cli.several import each, in_turn

@@ -1,8 +1,8 @@
 """Settings: one frozen tree, read once where the program starts and handed down from there."""
 
 from entrepot.config.layers import Loaded, Sourced, load, variable
-from entrepot.config.settings import parse_settings, unknown
-from entrepot.config.tree import Config, Limits, Log, Metrics, Store
+from entrepot.config.settings import Config, Limits, Log, Metrics, Store
+from entrepot.config.tree import parse_settings, unknown
 
 __all__ = [
     "Config",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from entrepot.config.settings import Given, Leaf, Tree, build, explain, given, leaves, plain, unknown
-from entrepot.config.tree import Config
+from entrepot.config.settings import Config
+from entrepot.config.tree import Given, Leaf, Tree, build, explain, given, leaves, plain, unknown
 from entrepot.errors import ConfigInvalid
 
 FILE: Final = Path("entrepot.toml")

@@ -1,267 +1,288 @@
-"""From nested mappings to frozen classes of settings: the grammar of configuration.
-
-A class of settings is a frozen dataclass (or msgspec struct) of annotated fields::
-
-    @dataclass(frozen=True, kw_only=True)
-    class Settings:
-        burst: Annotated[int, Meta(ge=1, description="requests at once")] = 8
-
-A field is a leaf, a table (its type is such a class), a set of named tables (``Mapping[str, Table]``)
-or a set of free ones (``Mapping[str, Mapping[str, object]]``, for somebody else to parse).
-
-Leaves may come as text, as variables of the environment do: ``"8"`` is 8 where an int is due,
-``"a, b"`` is ``("a", "b")`` where a tuple is, and ``"4 MiB"`` is 4194304 where ``Meta(extra=BYTES)``
-says that the number counts bytes. ``Meta(extra={"form": ...})`` is the reader's text for a pattern.
-"""
+"""Every setting of the program, with its default and its bounds beside it."""
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import inspect
+import base64
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta
 
+from entrepot.config.tree import BYTES, SECONDS, SECRET
 from entrepot.errors import ConfigInvalid
+from entrepot.model import MOST_INLINE
 
-BYTES: Final = {"unit": "bytes"}
-SECONDS: Final = {"unit": "seconds"}
-SECRET: Final = {"secret": True}
-
-MULTIPLES: Final = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-FORMS: Final = {
-    "bytes": f"a whole number of bytes, or one with {', '.join(filter(None, MULTIPLES))} behind it",
-    "seconds": "a whole number of seconds",
-}
-"""What is expected where a text could not be read as a number."""
-
-NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
-
-S = TypeVar("S")
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
 
 
-class Free:
-    """Stands for the settings of a table that is parsed by its owner."""
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Given(NamedTuple):
-    """A value and the place it came from: a file, a variable, a flag."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """A table ``[stores.<name>]``: one place that keeps blobs."""
 
-    value: object
-    source: str
+    kind: Annotated[
+        Literal["disk", "inline", "memory"],
+        Meta(
+            description="`disk` keeps blobs as files, `inline` in the catalog, for a `blob_size` of up to 8 MiB; "
+            "`memory` forgets them at the end and needs `workers = 1`"
+        ),
+    ] = "disk"
+    path: Annotated[
+        Path | None,
+        Meta(
+            description="directory of a disk store; a relative one starts at `data`",
+            extra={"default": "`blobs` for the store `main`, `blobs-<name>` for others"},
+        ),
+    ] = None
 
 
-Tree = dict[str, "Given | Tree"]
-"""Settings as they were given, by name, tables nested."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """The table ``[log]``. The log goes to standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="the least severe lines that are written")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "text", "json"],
+        Meta(description="`json` for machines, `text` for people; `auto` is `text` on a terminal, else `json`"),
+    ] = "auto"
+    access: Annotated[
+        bool, Meta(description="whether each request is logged, or only those that the server failed (5xx)")
+    ] = True
 
 
-class Leaf(NamedTuple):
-    """One documented setting. ``default`` is the words for it, or None where the value itself is meant."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """The table ``[metrics]``."""
 
-    name: str
-    description: str
-    unit: str
-    secret: bool
-    default: str | None
+    enabled: Annotated[bool, Meta(description="whether `/metrics` answers and anything is counted")] = True
+    token: Annotated[
+        str,
+        Meta(
+            pattern=r"^([!-~]{8,256})?$",
+            description="what `Authorization: Bearer` has to carry to read `/metrics`",
+            extra=SECRET | {"form": "8 to 256 visible ASCII characters", "default": "none is asked for"},
+        ),
+    ] = field(default="", repr=False)
 
 
-def parse_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
-    """Make a ``cls`` from plain values; ``where`` is the dotted name of the table they stand in.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The table ``[limits]``: what one client may take of the server."""
 
-    Raises ConfigInvalid for an unknown name (with the nearest known one), a value of the wrong kind
-    or out of bounds, and a missing one that has no default.
+    header_bytes: Annotated[
+        int, Meta(ge=4 * KIB, le=1 * MIB, description="the request line and all header fields", extra=BYTES)
+    ] = 16 * KIB
+    connections: Annotated[
+        int, Meta(ge=16, le=1_000_000, description="connections that a worker keeps at once; more are refused")
+    ] = 1024
+    stall_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3600,
+            description="how long a client may send nothing of a body, or take nothing of an answer",
+            extra=SECONDS,
+        ),
+    ] = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings of a server. Made by :func:`entrepot.config.load`, checked as a whole when made.
+
+    Raises ConfigInvalid when two settings contradict each other.
     """
-    return build(cls, given(values, ""), where)
 
-
-def given(values: Mapping[str, object], source: str) -> Tree:
-    """The same values, each knowing that it came from ``source``."""
-    return {
-        str(name): given(value, source) if isinstance(value, Mapping) else Given(value, source)
-        for name, value in values.items()
-    }
-
-
-def plain(tree: Tree) -> dict[str, object]:
-    """The values alone."""
-    return {name: item.value if isinstance(item, Given) else plain(item) for name, item in tree.items()}
-
-
-def build(cls: type[S], tree: Tree, where: str = "") -> S:
-    """Make a ``cls`` from what was given, as :func:`parse_settings` does."""
-    hints = get_type_hints(cls, include_extras=True)
-    values: dict[str, Any] = {}
-    for name, item in tree.items():
-        if name not in hints:
-            raise unknown(name, hints, where, _source(item))
-        values[name] = _field(hints[name], item, _join(where, name))
-    for name, parameter in inspect.signature(cls).parameters.items():
-        if parameter.default is parameter.empty and name not in values:
-            raise ConfigInvalid(_join(where, name), None, "has to be set")
-    return cls(**values)
-
-
-def unknown(name: str, known: Iterable[str], where: str, source: str = "") -> ConfigInvalid:
-    """The error for a name that is none of ``known``."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
-    hint = f"there is no such setting{source and f', in {source}'}"
-    if near:
-        hint += f"; the nearest is {_join(where, near[0])}"
-    return ConfigInvalid(_join(where, name), None, hint)
-
-
-def leaves(cls: type[object], where: str = "") -> Iterator[Leaf]:
-    """Every setting that ``cls`` knows itself, in order of definition; ``*`` is a name of the user's."""
-    for name, hint in get_type_hints(cls, include_extras=True).items():
-        path = _join(where, name)
-        kind = _table(hint)
-        if kind is None and not _is_free(hint):
-            yield _leaf(path, hint)
-        elif kind is not None:
-            yield from leaves(kind, f"{path}.*" if _is_mapping(hint) else path)
-
-
-def explain(cls: type[object], value: object, tree: Tree, where: str = "") -> Iterator[tuple[Leaf, object, str]]:
-    """Every setting of a built ``value``, with what it is and where it was given ("default" if nowhere)."""
-    for name, hint in get_type_hints(cls, include_extras=True).items():
-        yield from _explain(hint, getattr(value, name), tree.get(name), _join(where, name))
-
-
-def _explain(hint: object, value: object, item: Given | Tree | None, path: str) -> Iterator[tuple[Leaf, object, str]]:
-    table, below = _table(hint), item if isinstance(item, dict) else {}
-    if isinstance(value, Mapping) and (table is not None or _is_free(hint)):
-        for name, inner in value.items():
-            yield from _explain(table or Free, inner, below.get(name), _join(path, name))
-    elif table is not None:
-        yield from explain(table, value, below, path)
-    elif hint is Free and isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _explain(Free, inner, below.get(name), _join(path, name))
-    else:
-        yield _leaf(path, hint), value, item.source if isinstance(item, Given) else "default"
-
-
-def _field(hint: object, item: Given | Tree, where: str) -> object:
-    table = _table(hint)
-    if isinstance(item, Given):
-        if table is not None or _is_mapping(hint):
-            raise ConfigInvalid(where, item.value, f"is a table, written [{where}]")
-        return _convert(hint, item, where)
-    if _is_free(hint):
-        return {name: _named(Free, name, value, where) for name, value in item.items()}
-    if _is_mapping(hint) and table is not None:
-        return {name: _named(table, name, value, where) for name, value in item.items()}
-    if table is not None:
-        return build(table, item, where)
-    if _is_mapping(hint):
-        return _convert(hint, Given(plain(item), _source(item)), where)
-    raise ConfigInvalid(where, plain(item), "is one value, not a table")
-
-
-def _named(table: type[object], name: str, item: Given | Tree, where: str) -> object:
-    path = _join(where, name)
-    if not NAME.fullmatch(name):
-        raise ConfigInvalid(path, name, "a name is made of a-z, 0-9, - and _, and 63 of them at most")
-    if isinstance(item, Given):
-        raise ConfigInvalid(path, item.value, f"is a table, written [{path}]")
-    return plain(item) if table is Free else build(table, item, path)
-
-
-def _convert(hint: object, item: Given, where: str) -> object:
-    bare, extra = _unwrap(hint)
-    value = item.value
-    if isinstance(value, str):
-        if get_origin(bare) is tuple:
-            value = [word.strip() for word in value.split(",") if word.strip()]
-        elif extra.get("unit") == "bytes":
-            value = _bytes(value)
-    try:
-        return msgspec.convert(value, hint, strict=False, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        form = extra.get("form") or _choices(bare) or (isinstance(value, str) and FORMS.get(extra.get("unit", "")))
-        text = f"expected {form}" if form else _sentence(error)
-        told = item.source and f"from {item.source}"
-        if extra.get("secret"):
-            raise ConfigInvalid(where, None, text + (told and f" ({told})")) from None
-        raise ConfigInvalid(where, item.value, f"{text}; it is {item.value!r}{told and f', {told}'}") from None
-
-
-def _choices(bare: object) -> str:
-    return f"one of {', '.join(map(str, get_args(bare)))}" if get_origin(bare) is Literal else ""
-
-
-def _source(item: Given | Tree) -> str:
-    while not isinstance(item, Given):
-        if not item:
-            return ""
-        item = next(iter(item.values()))
-    return item.source
-
-
-def _bytes(text: str) -> object:
-    match = re.fullmatch(r"(\d{1,18})\s*([A-Za-z]*)", text.strip())
-    if match is None or match[2] not in MULTIPLES:
-        return text
-    return int(match[1]) * MULTIPLES[match[2]]
-
-
-def _sentence(error: msgspec.ValidationError) -> str:
-    # The value is told anyway, and what comes from the environment is always a text.
-    text = str(error).split(" - at ")[0].removesuffix(", got `str`").replace("`", "")
-    return text[:1].lower() + text[1:]
-
-
-def _decode(kind: type[object], value: object) -> object:
-    if kind is Path and isinstance(value, str):
-        return Path(value)
-    raise msgspec.ValidationError(f"Expected {kind.__name__.lower()}, got {type(value).__name__}")
-
-
-def _unwrap(hint: object) -> tuple[object, dict[str, Any]]:
-    """A hint without ``Annotated`` and ``| None``, and what ``Meta(extra=...)`` says of it."""
-    extra: dict[str, Any] = {}
-    if get_origin(hint) is Annotated:
-        hint, *notes = get_args(hint)
-        for note in notes:
-            if isinstance(note, Meta):
-                extra = dict(note.extra or {}) | {"description": note.description or ""}
-    if get_origin(hint) in (Union, UnionType):
-        options = [option for option in get_args(hint) if option is not type(None)]
-        hint = options[0] if len(options) == 1 else hint
-    return hint, extra
-
-
-def _is_mapping(hint: object) -> bool:
-    return get_origin(_unwrap(hint)[0]) in (Mapping, dict)
-
-
-def _is_free(hint: object) -> bool:
-    bare = _unwrap(hint)[0]
-    return _is_mapping(bare) and _is_mapping(get_args(bare)[1])
-
-
-def _table(hint: object) -> type[object] | None:
-    """The class of settings behind a field that is a table or holds named tables."""
-    bare = _unwrap(hint)[0]
-    if get_origin(bare) in (Mapping, dict):
-        bare = get_args(bare)[1]
-    is_class = isinstance(bare, type) and (dataclasses.is_dataclass(bare) or issubclass(bare, msgspec.Struct))
-    return bare if is_class else None  # type: ignore[return-value]  # is_class has made sure of it
-
-
-def _leaf(path: str, hint: object) -> Leaf:
-    _, extra = _unwrap(hint)
-    return Leaf(
-        path, extra.get("description", ""), extra.get("unit", ""), bool(extra.get("secret")), extra.get("default")
+    data: Annotated[
+        Path, Meta(description="directory of the catalog, the blobs and the key file; made at the first start")
+    ] = Path("entrepot-data")
+    listen: Annotated[str, Meta(description="`host:port` to listen on; an IPv6 host stands in brackets")] = (
+        "127.0.0.1:9000"
+    )
+    workers: Annotated[
+        int, Meta(ge=1, le=1024, description="processes that answer requests", extra={"default": "one per core"})
+    ] = field(default_factory=_cores)
+    tls_certificate: Annotated[
+        Path | None, Meta(description="PEM file of the certificate chain; together with `tls_key` it turns HTTPS on")
+    ] = None
+    tls_key: Annotated[Path | None, Meta(description="PEM file of the certificate's private key")] = None
+    domain: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="hosts under which a bucket is a subdomain: with `s3.example`, `photos.s3.example` is `photos`"
+        ),
+    ] = ()
+    region: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
+            description="region that signatures of clients must name",
+            extra={"form": "made of a-z, 0-9 and -"},
+        ),
+    ] = "us-east-1"
+    access_key: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z0-9_.-]{3,128})?$",
+            description="the root key; together with `secret_key`",
+            extra={"form": "3 to 128 of A-Z, a-z, 0-9, _, . and -", "default": "made at the first start"},
+        ),
+    ] = ""
+    secret_key: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\S{8,128})?$",
+            description="the root key's secret",
+            extra=SECRET | {"form": "8 to 128 characters without spaces", "default": "made at the first start"},
+        ),
+    ] = field(default="", repr=False)
+    sealing_key: Annotated[
+        str,
+        Meta(
+            description="32 bytes in base64 under which secrets are kept encrypted in the catalog; "
+            "hosts that share a catalog share it",
+            extra=SECRET | {"default": "a file in `data`, made at the first start"},
+        ),
+    ] = field(default="", repr=False)
+    catalog: Annotated[
+        str,
+        Meta(
+            pattern=r"^(postgres(ql)?://.+)?$",
+            description="`postgresql://user:password@host/database` for a catalog in PostgreSQL",
+            extra=SECRET | {"form": "postgresql://user:password@host/database", "default": "SQLite in `data`"},
+        ),
+    ] = field(default="", repr=False)
+    stores: Annotated[Mapping[str, Store], Meta(description="places that keep blobs")] = field(
+        default_factory=lambda: {"main": Store()}
+    )
+    default_store: Annotated[str, Meta(description="the store of buckets that name none")] = "main"
+    blob_size: Annotated[
+        int, Meta(ge=64 * KIB, le=64 * MIB, description="the longest blob that content is cut into", extra=BYTES)
+    ] = 4 * MIB
+    inline_limit: Annotated[
+        int,
+        Meta(ge=0, le=1 * MIB, description="content up to this size is kept in the catalog itself", extra=BYTES),
+    ] = 32 * KIB
+    memory_budget: Annotated[
+        int,
+        Meta(
+            ge=16 * MIB,
+            description="what a worker holds of all bodies together; beyond it uploads wait on disk, and beyond half "
+            "of it downloads go out slice by slice",
+            extra=BYTES,
+        ),
+    ] = 96 * MIB
+    grace_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000_000,
+            description="how long a blob that nothing names is kept before it is collected",
+            extra=SECONDS,
+        ),
+    ] = 86_400
+    stop_seconds: Annotated[
+        int, Meta(ge=0, le=3600, description="how long requests in flight may go on after SIGTERM", extra=SECONDS)
+    ] = 30
+    log: Log = field(default_factory=Log)
+    metrics: Metrics = field(default_factory=Metrics)
+    limits: Limits = field(default_factory=Limits)
+    doors: Annotated[Mapping[str, Mapping[str, object]], Meta(description="settings of each door, parsed by it")] = (
+        field(default_factory=lambda: {"s3": {}})
     )
 
+    def __post_init__(self) -> None:
+        for check in CHECKS:
+            check(self)
 
-def _join(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of ``listen``, the host without brackets."""
+        return _address(self.listen)
+
+    def store_path(self, name: str) -> Path:
+        """The directory of the disk store ``name``."""
+        usual = Path("blobs" if name == "main" else f"blobs-{name}")
+        return self.data / (self.stores[name].path or usual)
+
+    def sealing_bytes(self) -> bytes | None:
+        """``sealing_key`` as its 32 bytes, or None where the key file is to be used."""
+        return _sealing(self.sealing_key)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+)):(\d{1,5})", listen)
+    if match is None or int(match[3]) > 0xFFFF:
+        raise ConfigInvalid("listen", listen, f"{listen!r} is not host:port, as 127.0.0.1:9000 and [::1]:9000 are")
+    return match[1] or match[2], int(match[3])
+
+
+def _sealing(text: str) -> bytes | None:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b"?"
+    if len(key) not in (0, 32):
+        raise ConfigInvalid("sealing_key", None, "is 32 bytes in base64")
+    return key or None
+
+
+def _check_address(config: Config) -> None:
+    _address(config.listen)
+
+
+def _check_pairs(config: Config) -> None:
+    for one, other in (("tls_certificate", "tls_key"), ("access_key", "secret_key")):
+        if bool(getattr(config, one)) != bool(getattr(config, other)):
+            absent = other if getattr(config, one) else one
+            raise ConfigInvalid(absent, None, f"has to be set too: {one} and {other} go together")
+
+
+def _check_domains(config: Config) -> None:
+    for domain in config.domain:
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", domain):
+            raise ConfigInvalid("domain", domain, f"{domain!r} is not a host name in lower case, without a port")
+
+
+def _check_stores(config: Config) -> None:
+    if config.default_store not in config.stores:
+        raise ConfigInvalid("default_store", config.default_store, f"is none of {', '.join(sorted(config.stores))}")
+    for name, store in config.stores.items():
+        if store.kind == "memory" and config.workers > 1:
+            hint = "is in the memory of one process: set workers = 1"
+            raise ConfigInvalid(f"stores.{name}", store.kind, hint)
+        if store.kind == "inline" and config.blob_size > MOST_INLINE:
+            hint = f"is more than {MOST_INLINE}, the longest blob of the inline store {name}"
+            raise ConfigInvalid("blob_size", config.blob_size, hint)
+
+
+def _check_sizes(config: Config) -> None:
+    if config.inline_limit > config.blob_size:
+        raise ConfigInvalid("inline_limit", config.inline_limit, f"is more than blob_size, {config.blob_size}")
+    if config.memory_budget < 4 * config.blob_size:
+        hint = f"is less than four blobs of blob_size, {4 * config.blob_size}"
+        raise ConfigInvalid("memory_budget", config.memory_budget, hint)
+
+
+def _check_sealing(config: Config) -> None:
+    _sealing(config.sealing_key)
+
+
+CHECKS: Final[tuple[Callable[[Config], None], ...]] = (
+    _check_address,
+    _check_pairs,
+    _check_domains,
+    _check_stores,
+    _check_sizes,
+    _check_sealing,
+)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from entrepot.catalog.buckets import BucketChange
-from entrepot.catalog.listing import Listing, Query
+from entrepot.catalog.operations.buckets import BucketChange
+from entrepot.catalog.operations.listing import Listing, Query
 from entrepot.core.buckets import Buckets
 from entrepot.core.health import Health
 from entrepot.core.keys import Keys

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.catalog import buckets as rows
-from entrepot.catalog.buckets import BucketChange
 from entrepot.catalog.database import Database
+from entrepot.catalog.operations import buckets as rows
+from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.core import access
 from entrepot.errors import ArgumentInvalid, BucketMissing, Denied, NameInvalid
 from entrepot.model import Bucket, Principal, Right, Versioning

@@ -19,8 +19,8 @@ from typing import Final, ParamSpec, TypeVar
 from blake3 import blake3
 
 from entrepot.blobs.store import BlobStore, digest, receive
-from entrepot.catalog.blobs import claim, forget
 from entrepot.catalog.database import Database
+from entrepot.catalog.operations.blobs import claim, forget
 from entrepot.core.budget import Budget, Gathering
 from entrepot.core.reading import Reader
 from entrepot.digests import Digest, digest_of, new_digest

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Final
 
 from entrepot.blobs.store import Capabilities, cut, digest
-from entrepot.catalog import stored as rows
 from entrepot.catalog.database import Database
+from entrepot.catalog.operations import stored as rows
 from entrepot.errors import BlobCorrupt, BlobMissing
 from entrepot.model import MOST_INLINE, BlobId, Buffer, Span
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.blobs.store import BlobStore, digest
-from entrepot.catalog import consistency as rows
-from entrepot.catalog.blobs import damage_inline
 from entrepot.catalog.database import Database
-from entrepot.catalog.upkeep import list_placed
+from entrepot.catalog.operations import consistency as rows
+from entrepot.catalog.operations.blobs import damage_inline
+from entrepot.catalog.operations.upkeep import list_placed
 from entrepot.errors import BlobCorrupt, BlobMissing, Unavailable
 from entrepot.model import BlobId
 

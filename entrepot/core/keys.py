@@ -20,8 +20,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from entrepot.catalog import keys as rows
 from entrepot.catalog.database import Database
+from entrepot.catalog.operations import keys as rows
 from entrepot.errors import ArgumentInvalid, Corrupt
 from entrepot.model import Key, Principal, Right
 from entrepot.ownership import make_file

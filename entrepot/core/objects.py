@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from entrepot.catalog import buckets
-from entrepot.catalog import objects as rows
 from entrepot.catalog.database import Database
-from entrepot.catalog.layouts import find_layout
-from entrepot.catalog.listing import Listing, Query, list_live, list_versions
-from entrepot.catalog.objects import Deleted, NewVersion
+from entrepot.catalog.operations import buckets
+from entrepot.catalog.operations import objects as rows
+from entrepot.catalog.operations.layouts import find_layout
+from entrepot.catalog.operations.listing import Listing, Query, list_live, list_versions
+from entrepot.catalog.operations.objects import Deleted, NewVersion
 from entrepot.core import access
 from entrepot.core.content import Content, Intake, Received
 from entrepot.errors import (

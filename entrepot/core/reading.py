@@ -16,8 +16,8 @@ from typing import Final
 from blake3 import blake3
 
 from entrepot.blobs.store import BlobStore
-from entrepot.catalog.blobs import damage_inline, find_inline, list_pieces
 from entrepot.catalog.database import Database
+from entrepot.catalog.operations.blobs import damage_inline, find_inline, list_pieces
 from entrepot.core.budget import Booking, Budget
 from entrepot.errors import BlobCorrupt, BlobMissing, Corrupt
 from entrepot.model import BlobId, Buffer, Bytes, Piece, Span

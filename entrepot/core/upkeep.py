@@ -31,10 +31,10 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from entrepot.blobs.store import BlobStore
-from entrepot.catalog import blobs as placements
-from entrepot.catalog import upkeep as rows
 from entrepot.catalog.database import Database, Still
-from entrepot.catalog.uploads import abort_upload
+from entrepot.catalog.operations import blobs as placements
+from entrepot.catalog.operations import upkeep as rows
+from entrepot.catalog.operations.uploads import abort_upload
 from entrepot.core.inspection import LISTED, Finding, Inspection, list_orphans
 from entrepot.errors import UploadMissing
 from entrepot.model import BlobId

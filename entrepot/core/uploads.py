@@ -14,11 +14,11 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from entrepot.catalog import uploads as rows
 from entrepot.catalog.database import Database
-from entrepot.catalog.objects import NewVersion, find_version
-from entrepot.catalog.uploads import MOST_PARTS
-from entrepot.catalog.uploads import Outcome as Outcome  # noqa: PLC0414 - what doors get from completing
+from entrepot.catalog.operations import uploads as rows
+from entrepot.catalog.operations.objects import NewVersion, find_version
+from entrepot.catalog.operations.uploads import MOST_PARTS
+from entrepot.catalog.operations.uploads import Outcome as Outcome  # noqa: PLC0414 - what doors get from completing
 from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake
 from entrepot.core.objects import Objects, Source, stream

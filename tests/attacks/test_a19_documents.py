@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.doors.s3 import documents_in as docs
+from entrepot.doors.s3.documents import incoming as docs
 from entrepot.doors.s3.refusal import Refusal
 
 READERS: dict[str, Callable[[bytes], object]] = {

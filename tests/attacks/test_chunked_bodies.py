@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from entrepot.doors.s3.chunked import LONGEST_LINE, decoder_for
+from entrepot.doors.s3.bodies.chunked import LONGEST_LINE, decoder_for
+from entrepot.doors.s3.bodies.trailers import LIMIT
 from entrepot.doors.s3.refusal import Refusal
-from entrepot.doors.s3.trailers import LIMIT
 from tests.doors.s3.framing import (
     CRC32,
     MODES,

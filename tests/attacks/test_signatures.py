@@ -7,8 +7,9 @@ from unittest.mock import patch
 
 import pytest
 
-from entrepot.doors.s3 import chunked, signature
+from entrepot.doors.s3.bodies import chunked
 from entrepot.doors.s3.refusal import Refusal
+from entrepot.doors.s3.signing import signature
 from tests.doors.s3.framing import MODES, UNSIGNED_TRAILER, put
 from tests.doors.s3.signing import EMPTY, KEY, NOW, STAMP, Sent, presigned, refused, signed, verify
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import apsw
 
 from entrepot.catalog.database import Database, Transaction
-from entrepot.catalog.postgres import DEFAULT_LIMITS, Limits, PostgreSQL
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.postgres.engine import DEFAULT_LIMITS, Limits, PostgreSQL
+from entrepot.catalog.sqlite.engine import SQLite
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,10 +12,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from entrepot.catalog import buckets, checkpoint
-from entrepot.catalog.checkpoint import LIMIT_PAGES, START_PAGES, Checkpointer
-from entrepot.catalog.sqlite import SQLite
-from entrepot.catalog.turnstile import held
+from entrepot.catalog.operations import buckets
+from entrepot.catalog.sqlite import checkpoint
+from entrepot.catalog.sqlite.checkpoint import LIMIT_PAGES, START_PAGES, Checkpointer
+from entrepot.catalog.sqlite.engine import SQLite
+from entrepot.catalog.sqlite.turnstile import held
 
 
 def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> None:

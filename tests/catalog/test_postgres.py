@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from entrepot.catalog.buckets import delete_bucket
 from entrepot.catalog.database import Sql, Transaction, lock, one, run
-from entrepot.catalog.postgres import Limits, PostgreSQL, _lock_text, translate
-from entrepot.catalog.uploads import abort_upload, create_upload, put_part
+from entrepot.catalog.operations.buckets import delete_bucket
+from entrepot.catalog.operations.uploads import abort_upload, create_upload, put_part
+from entrepot.catalog.postgres.engine import Limits, PostgreSQL, _lock_text, translate
 from entrepot.errors import Busy, ConfigInvalid, Corrupt, EntrepotError, StoreFull, Superseded, Unavailable
 from entrepot.model import Bytes, Checksums, Meta, Part, Upload
 from tests.catalog.engines import Server, write_once

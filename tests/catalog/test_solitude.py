@@ -13,8 +13,9 @@ import apsw
 import pytest
 import uvloop
 
-from entrepot.catalog import buckets, solitude
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.operations import buckets
+from entrepot.catalog.sqlite import solitude
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.errors import BucketExists
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]

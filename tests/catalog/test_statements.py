@@ -13,9 +13,9 @@ import asyncpg
 import pytest
 
 import entrepot.catalog
-from entrepot.catalog.consistency import RULES
 from entrepot.catalog.database import LOCK, Sql
-from entrepot.catalog.postgres import PostgreSQL
+from entrepot.catalog.operations.consistency import RULES
+from entrepot.catalog.postgres.engine import PostgreSQL
 from entrepot.catalog.schema import migrate_sqlite
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from entrepot.catalog import buckets, checkpoint, timeslice
-from entrepot.catalog.sqlite import SQLite
-from entrepot.catalog.timeslice import LONGEST, long_slice
+from entrepot.catalog.operations import buckets
+from entrepot.catalog.sqlite import checkpoint, timeslice
+from entrepot.catalog.sqlite.engine import SQLite
+from entrepot.catalog.sqlite.timeslice import LONGEST, long_slice
 
 THERE = (platform.system(), platform.machine()) in timeslice._NUMBERS
 

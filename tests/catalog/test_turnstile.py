@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.catalog import buckets, turnstile
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.operations import buckets
+from entrepot.catalog.sqlite import turnstile
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.errors import Unavailable
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from entrepot.catalog import writeback
-from entrepot.catalog.writeback import SECTION_BYTES, Writeback
+from entrepot.catalog.sqlite import writeback
+from entrepot.catalog.sqlite.writeback import SECTION_BYTES, Writeback
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the system call, and /proc, are Linux's")
 

@@ -7,9 +7,9 @@ import hashlib
 import itertools
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from entrepot.catalog import buckets, objects
-from entrepot.catalog.blobs import claim, place
 from entrepot.catalog.database import Database, Sql, Transaction, one
+from entrepot.catalog.operations import buckets, objects
+from entrepot.catalog.operations.blobs import claim, place
 from entrepot.model import (
     ALWAYS,
     NO_CHECKSUMS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from entrepot.catalog import blobs
+from entrepot.catalog.operations import blobs
 from entrepot.errors import Superseded
 from entrepot.model import BlobId, Bytes, Piece, Span
 from tests.contracts.acts import STORE, Acts, clock, digest

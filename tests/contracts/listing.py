@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entrepot.catalog.database import Sql, Transaction, one, run
-from entrepot.catalog.listing import Listing, Query, list_live, list_versions
+from entrepot.catalog.operations.listing import Listing, Query, list_live, list_versions
 from entrepot.model import Bucket, Listed, Versioning
 from tests.contracts.acts import Acts
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from entrepot.catalog import objects
-from entrepot.catalog.consistency import find_broken
-from entrepot.catalog.listing import Query
+from entrepot.catalog.operations import objects
+from entrepot.catalog.operations.consistency import find_broken
+from entrepot.catalog.operations.listing import Query
 from entrepot.errors import ObjectMissing, PreconditionFailed
 from entrepot.model import NULL_VERSION, Precondition, Version, Versioning
 from tests.contracts.acts import Acts

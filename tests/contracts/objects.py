@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from entrepot.catalog import buckets, keys, objects, uploads
-from entrepot.catalog.layouts import find_layout
+from entrepot.catalog.operations import buckets, keys, objects, uploads
+from entrepot.catalog.operations.layouts import find_layout
 from entrepot.errors import (
     ArgumentInvalid,
     BucketMissing,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from entrepot.catalog import buckets, keys
-from entrepot.catalog.buckets import BucketChange
+from entrepot.catalog.operations import buckets, keys
+from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.errors import BucketExists, BucketMissing, BucketNotEmpty, Conflict, KeyMissing
 from entrepot.model import Bucket, Key, Right, Versioning
 from tests.contracts.acts import Acts, outcomes

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from entrepot.catalog import objects
-from entrepot.catalog.blobs import claim
 from entrepot.catalog.database import Sql, Transaction, all_, one
+from entrepot.catalog.operations import objects
+from entrepot.catalog.operations.blobs import claim
 from entrepot.catalog.schema import known
 from entrepot.errors import Incompatible, PreconditionFailed
 from entrepot.model import NO_CHECKSUMS, Bucket, Bytes, Meta, Precondition, Versioning

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from entrepot.catalog import buckets, uploads
-from entrepot.catalog.blobs import list_pieces
+from entrepot.catalog.operations import buckets, uploads
+from entrepot.catalog.operations.blobs import list_pieces
 from entrepot.errors import (
     BucketMissing,
     ObjectMissing,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from entrepot.catalog.database import Database
-    from entrepot.catalog.objects import NewVersion
+    from entrepot.catalog.operations.objects import NewVersion
 
 PART_COUNT = "SELECT count(*) FROM parts p JOIN uploads u ON u.id = p.upload WHERE u.upload_id = :upload_id"
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from entrepot.blobs.memory import MemoryStore
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
 from entrepot.core.content import Content

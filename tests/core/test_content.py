@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrepot.blobs.memory import MemoryStore
-from entrepot.catalog.blobs import place
+from entrepot.catalog.operations.blobs import place
 from entrepot.core.budget import Budget
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import apsw
 
 from entrepot.blobs.files import Files
-from entrepot.catalog.checkpoint import Checkpointer
+from entrepot.catalog.sqlite.checkpoint import Checkpointer
 from tests.crash.disk_model import DIRECTORY, Entry, Event, Mark, Sync, SyncDirectory, Write
 
 

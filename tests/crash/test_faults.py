@@ -20,7 +20,7 @@ from entrepot.app import assemble, now, route
 from entrepot.asgi import Application
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.files import Files
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, load
 from entrepot.core import Core
 from entrepot.core.budget import Budget

@@ -10,8 +10,8 @@ from typing import Any
 import apsw
 import pytest
 
-from entrepot.catalog import buckets
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.operations import buckets
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.errors import Unavailable
 
 

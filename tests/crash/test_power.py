@@ -20,8 +20,8 @@ import apsw
 import pytest
 
 from entrepot.blobs.disk import DiskStore
-from entrepot.catalog import checkpoint
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.sqlite import checkpoint
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.errors import BucketMissing, ObjectMissing
 from tests.crash.disk_model import Disk, Event, Mark, Sync, SyncDirectory, Tree, materialise, outcomes
 from tests.crash.recording import Record, RecordedFiles, RecordedVFS

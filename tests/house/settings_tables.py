@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator
 
 from entrepot.config import Config, Store
-from entrepot.config.settings import MULTIPLES, Leaf, leaves
+from entrepot.config.tree import MULTIPLES, Leaf, leaves
 
 
 def settings_tables() -> list[str]:

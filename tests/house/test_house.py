@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from entrepot.config import Config, variable
-from entrepot.config.settings import leaves
+from entrepot.config.tree import leaves
 from tests.house import rules
 from tests.house.settings_tables import settings_tables
 

@@ -14,8 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from entrepot.catalog.buckets import BucketChange
-from entrepot.catalog.listing import Query
+from entrepot.catalog.operations.buckets import BucketChange
+from entrepot.catalog.operations.listing import Query
 from entrepot.core.content import Intake
 from entrepot.core.objects import Copy, Put, Source
 from entrepot.core.uploads import Completion, ListedPart, Place, UploadQuery

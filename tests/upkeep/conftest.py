@@ -11,8 +11,8 @@ import pytest
 
 from entrepot.blobs.memory import MemoryStore
 from entrepot.catalog.database import Database
-from entrepot.catalog.postgres import PostgreSQL
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.postgres.engine import PostgreSQL
+from entrepot.catalog.sqlite.engine import SQLite
 from tests.coroutines import pytest_pyfunc_call, runner
 from tests.postgres import Postgres
 from tests.upkeep.house import ROOT, House, opened

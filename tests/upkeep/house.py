@@ -13,7 +13,7 @@ from pathlib import Path
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database
-from entrepot.catalog.sqlite import SQLite
+from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
 from entrepot.core.content import Content, Intake

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from entrepot.blobs.store import digest
-from entrepot.catalog.blobs import claim, condemn, condemn_orphan, place
+from entrepot.catalog.operations.blobs import claim, condemn, condemn_orphan, place
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put, stream
 from entrepot.core.upkeep import Collected

@@ -13,7 +13,7 @@ import pytest
 
 from entrepot.blobs.store import digest
 from entrepot.catalog.database import Still
-from entrepot.catalog.upkeep import list_unnamed_blobs, list_unnamed_inline, list_unnamed_manifests
+from entrepot.catalog.operations.upkeep import list_unnamed_blobs, list_unnamed_inline, list_unnamed_manifests
 from entrepot.core.upkeep import Collected
 from entrepot.errors import Busy, Unavailable
 from tests.server import CHECKOUT

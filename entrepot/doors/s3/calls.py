@@ -9,11 +9,11 @@ from typing import Final
 from entrepot.core import Core
 from entrepot.core.content import Intake
 from entrepot.digests import digest_of
-from entrepot.doors.s3.checksums import Announced, decode_checksum, parse_announced, parse_content_md5
-from entrepot.doors.s3.chunked import Decoder, decoder_for, payload_mismatch
+from entrepot.doors.s3.bodies.checksums import Announced, decode_checksum, parse_announced, parse_content_md5
+from entrepot.doors.s3.bodies.chunked import Decoder, decoder_for, payload_mismatch
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
-from entrepot.doors.s3.signature import Payload, Verified
+from entrepot.doors.s3.signing.signature import Payload, Verified
 from entrepot.errors import BodyIncomplete, DigestMismatch, TooLarge
 from entrepot.model import ALWAYS, NULL_VERSION, Buffer, Meta, Precondition, Principal
 from entrepot.wire.conditions import parse_conditions

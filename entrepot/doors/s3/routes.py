@@ -11,24 +11,24 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from entrepot.core import Core
-from entrepot.doors.s3 import (
-    acl_operations,
-    attribute_operations,
-    bucket_operations,
-    copy_operations,
-    delete_operations,
-    listing_operations,
-    multipart_operations,
-    object_operations,
-    setting_operations,
-)
-from entrepot.doors.s3.absent import absent, preflight
 from entrepot.doors.s3.calls import Call, check_key
-from entrepot.doors.s3.documents import error as error_document
+from entrepot.doors.s3.documents.outgoing import error as error_document
 from entrepot.doors.s3.faults import refusal_of
-from entrepot.doors.s3.presigned import split_signature
-from entrepot.doors.s3.proofs import Proofs
+from entrepot.doors.s3.operations import (
+    acls,
+    attributes,
+    buckets,
+    copies,
+    deletions,
+    listings,
+    multipart,
+    objects,
+    settings,
+)
+from entrepot.doors.s3.operations.absent import absent, preflight
 from entrepot.doors.s3.refusal import Refusal, refuse
+from entrepot.doors.s3.signing.presigned import split_signature
+from entrepot.doors.s3.signing.proofs import Proofs
 from entrepot.errors import EntrepotError
 from entrepot.wire.http import Headers, Request, Response
 
@@ -50,43 +50,43 @@ SUBRESOURCES: Final = frozenset({
 """Query parameters that name something else than the bucket's or object's own content."""
 
 OPERATIONS: Final[dict[tuple[str, str, str], tuple[str, Operation]]] = {
-    ("GET", SERVICE, ""): ("ListBuckets", bucket_operations.list_buckets),
-    ("PUT", BUCKET, ""): ("CreateBucket", bucket_operations.create_bucket),
-    ("HEAD", BUCKET, ""): ("HeadBucket", bucket_operations.head_bucket),
-    ("DELETE", BUCKET, ""): ("DeleteBucket", bucket_operations.delete_bucket),
-    ("GET", BUCKET, "location"): ("GetBucketLocation", bucket_operations.get_bucket_location),
-    ("GET", BUCKET, "versioning"): ("GetBucketVersioning", bucket_operations.get_bucket_versioning),
-    ("PUT", BUCKET, "versioning"): ("PutBucketVersioning", bucket_operations.put_bucket_versioning),
-    ("GET", BUCKET, "acl"): ("GetBucketAcl", acl_operations.get_bucket_acl),
-    ("PUT", BUCKET, "acl"): ("PutBucketAcl", acl_operations.put_bucket_acl),
-    ("GET", BUCKET, "accelerate"): ("GetBucketAccelerateConfiguration", setting_operations.get_bucket_accelerate),
-    ("GET", BUCKET, "logging"): ("GetBucketLogging", setting_operations.get_bucket_logging),
+    ("GET", SERVICE, ""): ("ListBuckets", buckets.list_buckets),
+    ("PUT", BUCKET, ""): ("CreateBucket", buckets.create_bucket),
+    ("HEAD", BUCKET, ""): ("HeadBucket", buckets.head_bucket),
+    ("DELETE", BUCKET, ""): ("DeleteBucket", buckets.delete_bucket),
+    ("GET", BUCKET, "location"): ("GetBucketLocation", buckets.get_bucket_location),
+    ("GET", BUCKET, "versioning"): ("GetBucketVersioning", buckets.get_bucket_versioning),
+    ("PUT", BUCKET, "versioning"): ("PutBucketVersioning", buckets.put_bucket_versioning),
+    ("GET", BUCKET, "acl"): ("GetBucketAcl", acls.get_bucket_acl),
+    ("PUT", BUCKET, "acl"): ("PutBucketAcl", acls.put_bucket_acl),
+    ("GET", BUCKET, "accelerate"): ("GetBucketAccelerateConfiguration", settings.get_bucket_accelerate),
+    ("GET", BUCKET, "logging"): ("GetBucketLogging", settings.get_bucket_logging),
     ("GET", BUCKET, "notification"): (
         "GetBucketNotificationConfiguration",
-        setting_operations.get_bucket_notification,
+        settings.get_bucket_notification,
     ),
-    ("GET", BUCKET, "policyStatus"): ("GetBucketPolicyStatus", setting_operations.get_bucket_policy_status),
-    ("GET", BUCKET, "requestPayment"): ("GetBucketRequestPayment", setting_operations.get_bucket_request_payment),
-    ("GET", BUCKET, ""): ("ListObjects", listing_operations.list_objects),
-    ("GET", BUCKET, "list-type"): ("ListObjectsV2", listing_operations.list_objects_v2),
-    ("GET", BUCKET, "versions"): ("ListObjectVersions", listing_operations.list_object_versions),
-    ("POST", BUCKET, "delete"): ("DeleteObjects", delete_operations.delete_objects),
-    ("GET", OBJECT, "acl"): ("GetObjectAcl", acl_operations.get_object_acl),
-    ("PUT", OBJECT, "acl"): ("PutObjectAcl", acl_operations.put_object_acl),
-    ("GET", OBJECT, "tagging"): ("GetObjectTagging", setting_operations.get_object_tagging),
-    ("PUT", OBJECT, ""): ("PutObject", object_operations.put_object),
-    ("GET", OBJECT, ""): ("GetObject", object_operations.get_object),
-    ("HEAD", OBJECT, ""): ("HeadObject", object_operations.head_object),
-    ("DELETE", OBJECT, ""): ("DeleteObject", object_operations.delete_object),
-    ("PUT", COPY, ""): ("CopyObject", copy_operations.copy_object),
-    ("GET", OBJECT, "attributes"): ("GetObjectAttributes", attribute_operations.get_object_attributes),
-    ("POST", OBJECT, "uploads"): ("CreateMultipartUpload", multipart_operations.create_upload),
-    ("PUT", OBJECT, "uploadId"): ("UploadPart", multipart_operations.upload_part),
-    ("PUT", COPY, "uploadId"): ("UploadPartCopy", multipart_operations.copy_part),
-    ("POST", OBJECT, "uploadId"): ("CompleteMultipartUpload", multipart_operations.complete_upload),
-    ("DELETE", OBJECT, "uploadId"): ("AbortMultipartUpload", multipart_operations.abort_upload),
-    ("GET", OBJECT, "uploadId"): ("ListParts", multipart_operations.list_parts),
-    ("GET", BUCKET, "uploads"): ("ListMultipartUploads", multipart_operations.list_uploads),
+    ("GET", BUCKET, "policyStatus"): ("GetBucketPolicyStatus", settings.get_bucket_policy_status),
+    ("GET", BUCKET, "requestPayment"): ("GetBucketRequestPayment", settings.get_bucket_request_payment),
+    ("GET", BUCKET, ""): ("ListObjects", listings.list_objects),
+    ("GET", BUCKET, "list-type"): ("ListObjectsV2", listings.list_objects_v2),
+    ("GET", BUCKET, "versions"): ("ListObjectVersions", listings.list_object_versions),
+    ("POST", BUCKET, "delete"): ("DeleteObjects", deletions.delete_objects),
+    ("GET", OBJECT, "acl"): ("GetObjectAcl", acls.get_object_acl),
+    ("PUT", OBJECT, "acl"): ("PutObjectAcl", acls.put_object_acl),
+    ("GET", OBJECT, "tagging"): ("GetObjectTagging", settings.get_object_tagging),
+    ("PUT", OBJECT, ""): ("PutObject", objects.put_object),
+    ("GET", OBJECT, ""): ("GetObject", objects.get_object),
+    ("HEAD", OBJECT, ""): ("HeadObject", objects.head_object),
+    ("DELETE", OBJECT, ""): ("DeleteObject", objects.delete_object),
+    ("PUT", COPY, ""): ("CopyObject", copies.copy_object),
+    ("GET", OBJECT, "attributes"): ("GetObjectAttributes", attributes.get_object_attributes),
+    ("POST", OBJECT, "uploads"): ("CreateMultipartUpload", multipart.create_upload),
+    ("PUT", OBJECT, "uploadId"): ("UploadPart", multipart.upload_part),
+    ("PUT", COPY, "uploadId"): ("UploadPartCopy", multipart.copy_part),
+    ("POST", OBJECT, "uploadId"): ("CompleteMultipartUpload", multipart.complete_upload),
+    ("DELETE", OBJECT, "uploadId"): ("AbortMultipartUpload", multipart.abort_upload),
+    ("GET", OBJECT, "uploadId"): ("ListParts", multipart.list_parts),
+    ("GET", BUCKET, "uploads"): ("ListMultipartUploads", multipart.list_uploads),
 }
 
 

@@ -7,7 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Sequence
 
-from entrepot.doors.s3.chunked import Decoder, decoder_for
+from entrepot.doors.s3.bodies.chunked import Decoder, decoder_for
 from entrepot.doors.s3.refusal import Refusal
 from tests.doors.s3.signing import (
     EMPTY,

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote_to_bytes
 
-from entrepot.doors.s3 import signature
 from entrepot.doors.s3.refusal import Refusal
-from entrepot.doors.s3.signature import Verified
+from entrepot.doors.s3.signing import signature
+from entrepot.doors.s3.signing.signature import Verified
 from entrepot.wire.http import Headers, Request
 
 KEY = "AKIAIOSFODNN7EXAMPLE"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot.digests import SIZES, digest_of
-from entrepot.doors.s3 import checksums as cs
+from entrepot.doors.s3.bodies import checksums as cs
 from entrepot.doors.s3.refusal import Refusal
 from entrepot.model import NO_CHECKSUMS, Checksums
 from entrepot.wire.http import Headers

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.doors.s3.chunked import decoder_for, payload_mismatch
+from entrepot.doors.s3.bodies.chunked import decoder_for, payload_mismatch
 from entrepot.doors.s3.refusal import Refusal
 from entrepot.wire.http import Headers
 from tests.doors.s3.framing import (

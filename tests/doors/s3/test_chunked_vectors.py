@@ -9,7 +9,7 @@ from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum, CrtCrc64Nvme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.doors.s3.chunked import decoder_for
+from entrepot.doors.s3.bodies.chunked import decoder_for
 from entrepot.doors.s3.refusal import Refusal
 from tests.doors.s3.framing import CRC32, UNSIGNED_TRAILER, crc32, decoded, put
 from tests.doors.s3.signing import KEY, STAMP, Sent, verify

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from entrepot.digests import digest_of
-from entrepot.doors.s3 import documents as docs
-from entrepot.doors.s3.documents import Deleted, NotDeleted, Owner
+from entrepot.doors.s3.documents import outgoing as docs
+from entrepot.doors.s3.documents.outgoing import Deleted, NotDeleted, Owner
 from entrepot.doors.s3.refusal import refuse
 from entrepot.model import NO_CHECKSUMS, Bucket, Bytes, Checksums, Part, Versioning
 from tests.doors.s3.golden import AT, AT_PARSED, AT_TEXT, golden, parsed

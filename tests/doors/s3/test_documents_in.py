@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot.digests import digest_of
-from entrepot.doors.s3 import documents_in as docs
+from entrepot.doors.s3.documents import incoming as docs
 from entrepot.doors.s3.refusal import Refusal
 from entrepot.model import Precondition, Versioning
 

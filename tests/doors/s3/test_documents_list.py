@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from entrepot.digests import digest_of
-from entrepot.doors.s3 import documents_list as docs
-from entrepot.doors.s3.documents import Owner
+from entrepot.doors.s3.documents import lists as docs
+from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.model import Bytes, Checksums, Listed, Meta, Part, Upload
 from tests.doors.s3.golden import AT, AT_PARSED, AT_TEXT, golden, parsed
 

@@ -18,7 +18,7 @@ from botocore.credentials import Credentials
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from entrepot.doors.s3.signature import Payload
+from entrepot.doors.s3.signing.signature import Payload
 from tests.doors.s3.signing import KEY, NOW, REGION, SECRET, Sent, refused, verify
 
 MOMENT = datetime.fromtimestamp(NOW, UTC)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.doors.s3 import canonical, signature, timestamps
 from entrepot.doors.s3.refusal import TABLE, Refusal, refuse
-from entrepot.doors.s3.signature import Payload
+from entrepot.doors.s3.signing import canonical, signature, timestamps
+from entrepot.doors.s3.signing.signature import Payload
 from tests.doors.s3.signing import EMPTY, KEY, NOW, STAMP, Sent, presigned, refused, signed, verify
 
 GET = ("GET", "/photos/cat.jpg")

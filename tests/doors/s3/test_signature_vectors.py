@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from entrepot.doors.s3.refusal import Refusal
-from entrepot.doors.s3.signature import Payload
+from entrepot.doors.s3.signing.signature import Payload
 from tests.doors.s3.signing import EMPTY, KEY, NOW, SECRET, STAMP, Sent, refused, verify
 
 HOST = "examplebucket.s3.amazonaws.com"

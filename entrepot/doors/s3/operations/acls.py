@@ -5,10 +5,10 @@ from __future__ import annotations
 from entrepot.core import BucketChange
 from entrepot.doors.s3.acl import canned, check_no_grants, check_object_acl, public_read
 from entrepot.doors.s3.answers import done, xml
-from entrepot.doors.s3.bucket_operations import known_bucket, optional_document
 from entrepot.doors.s3.calls import Call
-from entrepot.doors.s3.documents import Owner
-from entrepot.doors.s3.documents_settings import access_control_policy
+from entrepot.doors.s3.documents.outgoing import Owner
+from entrepot.doors.s3.documents.settings import access_control_policy
+from entrepot.doors.s3.operations.buckets import known_bucket, optional_document
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import Denied
 from entrepot.model import Right

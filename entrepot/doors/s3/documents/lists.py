@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from entrepot.doors.s3.checksums import WORDS, type_word
-from entrepot.doors.s3.documents import (
+from entrepot.doors.s3.bodies.checksums import WORDS, type_word
+from entrepot.doors.s3.documents.outgoing import (
     Owner,
     checksum_elements,
     document,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
-from entrepot.catalog.keys import drop_grants
-from entrepot.catalog.rows import BUCKET_COLUMNS, bucket_from
+from entrepot.catalog.operations.keys import drop_grants
+from entrepot.catalog.operations.rows import BUCKET_COLUMNS, bucket_from
 from entrepot.errors import BucketExists, BucketMissing, BucketNotEmpty
 from entrepot.model import Bucket, Versioning
 

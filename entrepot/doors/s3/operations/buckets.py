@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from entrepot.core import BucketChange
-from entrepot.doors.s3 import documents
 from entrepot.doors.s3.acl import check_no_grants, public_read
 from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.calls import Call
-from entrepot.doors.s3.documents import Owner
-from entrepot.doors.s3.documents_in import SETTING_BYTES, parse_create_bucket, parse_versioning
+from entrepot.doors.s3.documents import outgoing as documents
+from entrepot.doors.s3.documents.incoming import SETTING_BYTES, parse_create_bucket, parse_versioning
+from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.doors.s3.paging import decode_token, encode_token, parse_limit
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import BucketExists, Denied

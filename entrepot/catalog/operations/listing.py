@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.database import Row, Sql, Transaction, Value, all_, one
-from entrepot.catalog.rows import LAST_KEY, LISTED_COLUMNS, key_end, listed_from
+from entrepot.catalog.operations.rows import LAST_KEY, LISTED_COLUMNS, key_end, listed_from
 from entrepot.model import Listed
 
 _FIRST_BLOCK: Final = 16

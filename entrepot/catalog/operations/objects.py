@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from entrepot.catalog.blobs import place, release
-from entrepot.catalog.buckets import BUCKET_SPACE, Check
 from entrepot.catalog.database import Row, Sql, Transaction, insert, lock, one, run
-from entrepot.catalog.layouts import drop_layout, keep_layout
-from entrepot.catalog.rows import (
+from entrepot.catalog.operations.blobs import place, release
+from entrepot.catalog.operations.buckets import BUCKET_SPACE, Check
+from entrepot.catalog.operations.layouts import drop_layout, keep_layout
+from entrepot.catalog.operations.rows import (
     BUCKET_COLUMNS,
     VERSION_COLUMNS,
     VERSIONING,

@@ -11,11 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.catalog.blobs import place, release
-from entrepot.catalog.buckets import BUCKET_SPACE
 from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
-from entrepot.catalog.objects import NewVersion, insert_version
-from entrepot.catalog.rows import LAST_KEY, key_end, meta_values, pack_checksums, unpack_checksums, unpack_text
+from entrepot.catalog.operations.blobs import place, release
+from entrepot.catalog.operations.buckets import BUCKET_SPACE
+from entrepot.catalog.operations.objects import NewVersion, insert_version
+from entrepot.catalog.operations.rows import (
+    LAST_KEY,
+    key_end,
+    meta_values,
+    pack_checksums,
+    unpack_checksums,
+    unpack_text,
+)
 from entrepot.errors import BucketMissing, UploadMissing
 from entrepot.model import ALWAYS, BlobId, Bytes, Meta, Part, Precondition, Upload, Version
 

@@ -7,8 +7,8 @@ from typing import Final
 from entrepot.core.objects import Opened
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.calls import Call, parse_number, version_field
-from entrepot.doors.s3.documents import AttributeParts, Attributes, object_attributes
-from entrepot.doors.s3.object_operations import open_object
+from entrepot.doors.s3.documents.outgoing import AttributeParts, Attributes, object_attributes
+from entrepot.doors.s3.operations.objects import open_object
 from entrepot.doors.s3.refusal import refuse
 from entrepot.wire.dates import http_date
 from entrepot.wire.http import Headers, Response

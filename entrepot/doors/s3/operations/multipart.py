@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from entrepot.core.uploads import Completion, ListedPart, Outcome, Place, UploadQuery
-from entrepot.doors.s3 import documents, documents_list
 from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.answers import xml
-from entrepot.doors.s3.calls import DEFAULT_CHECKSUM, SINGLE_LIMIT, Call, conditions, parse_meta, version_field
-from entrepot.doors.s3.checksums import (
+from entrepot.doors.s3.bodies.checksums import (
     WORDS,
     checksum_fields,
     parse_completion,
     parse_upload_checksum,
     type_word,
 )
-from entrepot.doors.s3.copy_operations import get_source, source_errors, source_fields
+from entrepot.doors.s3.calls import DEFAULT_CHECKSUM, SINGLE_LIMIT, Call, conditions, parse_meta, version_field
 from entrepot.doors.s3.demands import check_demands, check_unencrypted, check_write_conditions
-from entrepot.doors.s3.documents import Owner
-from entrepot.doors.s3.documents_in import COMPLETE_BYTES, parse_complete
+from entrepot.doors.s3.documents import lists, outgoing
+from entrepot.doors.s3.documents.incoming import COMPLETE_BYTES, parse_complete
+from entrepot.doors.s3.documents.outgoing import Owner
+from entrepot.doors.s3.operations.copies import get_source, source_errors, source_fields
 from entrepot.doors.s3.paging import parse_encoding, parse_limit
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import ArgumentInvalid, DigestMismatch
@@ -69,7 +69,7 @@ async def create_upload(call: Call) -> Response:
             (b"x-amz-checksum-algorithm", WORDS[algorithm].encode()),
             (b"x-amz-checksum-type", type_word(composite=composite).encode()),
         ]
-    return xml(documents.create_upload(call.bucket, call.key, upload.upload_id), fields)
+    return xml(outgoing.create_upload(call.bucket, call.key, upload.upload_id), fields)
 
 
 async def upload_part(call: Call) -> Response:
@@ -98,7 +98,7 @@ async def copy_part(call: Call) -> Response:
     span: Span | None = None if asked is None else parse_copy_range(asked, OBJECT_LIMIT)
     with source_errors():
         old, part = await call.core.uploads.copy_part(call.who, place_of(call), number, source, span, SINGLE_LIMIT)
-    return xml(documents.copy_part(part.etag, part.created_at, part.checksums), source_fields(old))
+    return xml(outgoing.copy_part(part.etag, part.created_at, part.checksums), source_fields(old))
 
 
 async def complete_upload(call: Call) -> Response:
@@ -127,7 +127,7 @@ def _completed(call: Call, outcome: Outcome) -> Response:
     host = call.request.headers.get("host") or ""
     location = f"{call.request.scheme}://{host}{call.request.raw_path.decode('latin-1')}"
     checksums = NO_CHECKSUMS if outcome.version is None else outcome.version.checksums
-    body = documents.complete_upload(location, call.bucket, call.key, outcome.etag, checksums)
+    body = outgoing.complete_upload(location, call.bucket, call.key, outcome.etag, checksums)
     return xml(body, version_field(outcome.version_id))
 
 
@@ -143,9 +143,9 @@ async def list_parts(call: Call) -> Response:
     marker = call.number("part-number-marker", 0, (1 << 31) - 1) or 0
     upload, parts = await call.core.uploads.list_parts(call.who, place_of(call), marker, limit + 1)
     more = 0 < limit < len(parts)
-    page = documents_list.PartPage(parts[:limit], marker, parts[limit - 1].number if more else None, limit)
+    page = lists.PartPage(parts[:limit], marker, parts[limit - 1].number if more else None, limit)
     owners = await _owners(call, {upload.owner})
-    return xml(documents_list.list_parts(upload, call.bucket, page, owners[upload.owner]))
+    return xml(lists.list_parts(upload, call.bucket, page, owners[upload.owner]))
 
 
 async def list_uploads(call: Call) -> Response:
@@ -158,12 +158,12 @@ async def list_uploads(call: Call) -> Response:
     query = UploadQuery(prefix, delimiter or "", (key_marker, upload_marker), limit)
     found = await call.core.uploads.list(call.who, call.bucket, query)
     next_key, next_upload = found.following or (None, None)
-    page = documents_list.UploadListing(
+    page = lists.UploadListing(
         call.bucket, found.uploads, found.prefixes, prefix, delimiter, key_marker, upload_marker,
         next_key, next_upload, limit, url=parse_encoding(call.param("encoding-type")),
     )  # fmt: skip
     owners = await _owners(call, {upload.owner for upload in found.uploads})
-    return xml(documents_list.list_uploads(page, owners.__getitem__))
+    return xml(lists.list_uploads(page, owners.__getitem__))
 
 
 async def _owners(call: Call, accounts: set[str]) -> dict[str, Owner]:

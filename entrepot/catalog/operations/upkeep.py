@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.catalog.blobs import condemn
 from entrepot.catalog.database import Row, Sql, Transaction, all_, one, run
+from entrepot.catalog.operations.blobs import condemn
 from entrepot.model import BlobId
 
 _NAMED_MANIFESTS: Final = (

@@ -13,7 +13,7 @@ from typing import Final
 
 from lxml import etree
 
-from entrepot.doors.s3.checksums import ELEMENTS, decode_checksum
+from entrepot.doors.s3.bodies.checksums import ELEMENTS, decode_checksum
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import ArgumentInvalid, TooLarge
 from entrepot.model import ALWAYS, Buffer, Precondition, Versioning

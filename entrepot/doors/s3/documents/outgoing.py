@@ -1,4 +1,4 @@
-"""The XML documents that answers carry, save the lists (documents_list.py).
+"""The XML documents that answers carry, save the lists (lists.py).
 
 Names, order and shape of the elements are those of the responses in the Amazon S3 API reference.
 Etags come in bare; times are microseconds since the epoch.
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.doors.s3.checksums import ELEMENTS, encode_checksum, type_word
+from entrepot.doors.s3.bodies.checksums import ELEMENTS, encode_checksum, type_word
 from entrepot.model import Bucket, Checksums, Part, Versioning
 from entrepot.wire.dates import iso_date
 from entrepot.wire.xml import PROLOG, escape, escape_readable

@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 
 import apsw
 
-from entrepot.catalog.timeslice import long_slice
-from entrepot.catalog.turnstile import Turnstile
-from entrepot.catalog.writeback import Writeback
+from entrepot.catalog.sqlite.timeslice import long_slice
+from entrepot.catalog.sqlite.turnstile import Turnstile
+from entrepot.catalog.sqlite.writeback import Writeback
 from entrepot.errors import Unavailable
 from entrepot.ownership import open_lock
 

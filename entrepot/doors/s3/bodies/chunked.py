@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from entrepot.doors.s3 import trailers
-from entrepot.doors.s3.authorization import Payload, payload_mode
+from entrepot.doors.s3.bodies import trailers
 from entrepot.doors.s3.refusal import Refusal, refuse
-from entrepot.doors.s3.signature import Verified, mismatch, sign
+from entrepot.doors.s3.signing.authorization import Payload, payload_mode
+from entrepot.doors.s3.signing.signature import Verified, mismatch, sign
 from entrepot.wire.http import Buffer, Headers
 
 LONGEST_LINE: Final = 1024

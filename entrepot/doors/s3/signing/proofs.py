@@ -13,7 +13,7 @@ from typing import Final
 
 from entrepot.core import Core
 from entrepot.doors.s3.refusal import refuse
-from entrepot.doors.s3.signature import Authorization, Verified, check, check_time, parse, unknown_key
+from entrepot.doors.s3.signing.signature import Authorization, Verified, check, check_time, parse, unknown_key
 from entrepot.model import ANONYMOUS, Principal
 from entrepot.wire.http import Request
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from entrepot.doors.s3 import documents_settings as documents
 from entrepot.doors.s3.answers import xml
-from entrepot.doors.s3.bucket_operations import known_bucket
 from entrepot.doors.s3.calls import Call
+from entrepot.doors.s3.documents import settings as documents
+from entrepot.doors.s3.operations.buckets import known_bucket
 from entrepot.wire.http import Response
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from entrepot.doors.s3.documents import Owner, document, element, owner_element
+from entrepot.doors.s3.documents.outgoing import Owner, document, element, owner_element
 
 _ALL_USERS: Final = "http://acs.amazonaws.com/groups/global/AllUsers"
 _INSTANCE: Final = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from entrepot.core import Listing, Query
-from entrepot.doors.s3 import documents_list as documents
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.calls import Call
-from entrepot.doors.s3.documents import Owner
+from entrepot.doors.s3.documents import lists as documents
+from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.doors.s3.paging import decode_token, encode_token, parse_encoding, parse_limit
 from entrepot.doors.s3.refusal import refuse
 from entrepot.wire.http import Response

@@ -40,11 +40,11 @@ from typing import Any, Final
 
 import apsw
 
-from entrepot.catalog.checkpoint import Checkpointer
 from entrepot.catalog.database import Still, T, Transaction, Want
 from entrepot.catalog.schema import migrate_sqlite
-from entrepot.catalog.solitude import Solitude
-from entrepot.catalog.turnstile import Turnstile, held, held_here, still
+from entrepot.catalog.sqlite.checkpoint import Checkpointer
+from entrepot.catalog.sqlite.solitude import Solitude
+from entrepot.catalog.sqlite.turnstile import Turnstile, held, held_here, still
 from entrepot.errors import Corrupt, StoreFull, Superseded, Unavailable
 
 BATCH: Final = 256

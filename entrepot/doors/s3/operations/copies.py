@@ -9,10 +9,10 @@ from urllib.parse import unquote_to_bytes
 from entrepot.core.objects import Copy, Source
 from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.answers import xml
+from entrepot.doors.s3.bodies.checksums import parse_algorithm
 from entrepot.doors.s3.calls import Call, check_key, conditions, parse_meta, version_field
-from entrepot.doors.s3.checksums import parse_algorithm
 from entrepot.doors.s3.demands import check_demands
-from entrepot.doors.s3.documents import copy_object as copy_document
+from entrepot.doors.s3.documents.outgoing import copy_object as copy_document
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import DeleteMarkerFound
 from entrepot.model import NULL_VERSION, Version

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from entrepot.doors.s3 import documents
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.calls import Call, check_key
-from entrepot.doors.s3.documents import Deleted, NotDeleted
-from entrepot.doors.s3.documents_in import DELETE_BYTES, DeleteEntry, parse_delete
+from entrepot.doors.s3.documents import outgoing as documents
+from entrepot.doors.s3.documents.incoming import DELETE_BYTES, DeleteEntry, parse_delete
+from entrepot.doors.s3.documents.outgoing import Deleted, NotDeleted
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import Denied, EntrepotError, TooLarge

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from entrepot.doors.s3 import timestamps
-from entrepot.doors.s3.authorization import Authorization, Payload, parse
-from entrepot.doors.s3.canonical import canonical_request, path_forms
-from entrepot.doors.s3.presigned import Fields
 from entrepot.doors.s3.refusal import Refusal, refuse
+from entrepot.doors.s3.signing import timestamps
+from entrepot.doors.s3.signing.authorization import Authorization, Payload, parse
+from entrepot.doors.s3.signing.canonical import canonical_request, path_forms
+from entrepot.doors.s3.signing.presigned import Fields
 from entrepot.wire.http import Request
 
 __all__ = [

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from entrepot.doors.s3 import timestamps
-from entrepot.doors.s3.canonical import Pairs, query_pairs
-from entrepot.doors.s3.credentials import ALGORITHM, no_ecdsa, no_version_2, scope, shown, signed_names
 from entrepot.doors.s3.refusal import refuse
+from entrepot.doors.s3.signing import timestamps
+from entrepot.doors.s3.signing.canonical import Pairs, query_pairs
+from entrepot.doors.s3.signing.credentials import ALGORITHM, no_ecdsa, no_version_2, scope, shown, signed_names
 
 LONGEST: Final = 7 * 86400
 """Seconds that a presigned request may be valid."""

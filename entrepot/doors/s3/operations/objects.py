@@ -8,8 +8,8 @@ from typing import Final
 
 from entrepot.core.objects import Opened, Put
 from entrepot.doors.s3.acl import check_written_acl
+from entrepot.doors.s3.bodies.checksums import checksum_fields, wants_checksums
 from entrepot.doors.s3.calls import Call, conditions, parse_meta, version_field
-from entrepot.doors.s3.checksums import checksum_fields, wants_checksums
 from entrepot.doors.s3.demands import check_delete_conditions, check_demands, check_unencrypted
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import DigestMismatch

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from entrepot.doors.s3 import timestamps
-from entrepot.doors.s3.canonical import header_value
-from entrepot.doors.s3.credentials import ALGORITHM, no_ecdsa, no_version_2, scope, shown, signed_names
-from entrepot.doors.s3.presigned import BAD_QUERY, Fields, Presigned, read_query, read_unsigned
 from entrepot.doors.s3.refusal import Refusal, refuse
+from entrepot.doors.s3.signing import timestamps
+from entrepot.doors.s3.signing.canonical import header_value
+from entrepot.doors.s3.signing.credentials import ALGORITHM, no_ecdsa, no_version_2, scope, shown, signed_names
+from entrepot.doors.s3.signing.presigned import BAD_QUERY, Fields, Presigned, read_query, read_unsigned
 from entrepot.wire.http import Headers, Request
 
 _MALFORMED: Final = "AuthorizationHeaderMalformed"

@@ -1,0 +1,1 @@
+"""Bodies as S3 clients frame and sum them up."""
