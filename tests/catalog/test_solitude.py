@@ -20,23 +20,6 @@ from entrepot.errors import BucketExists
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop, uvloop.new_event_loop]
 MANY = 2 * solitude.SURE
-MANY_POLLS = 1000
-
-
-class Polls:
-    """Counts how often the loop's descriptor is looked at, until at last something comes."""
-
-    def __init__(self, database: SQLite) -> None:
-        assert database._solitude._waiting is not None
-        self.count = 0
-        self._real = database._solitude._waiting
-        self._loop = asyncio.get_running_loop()
-
-    def poll(self, timeout: int) -> list[tuple[int, int]]:
-        self.count += 1
-        if self.count == MANY_POLLS:
-            self._loop.call_soon_threadsafe(bool)
-        return self._real.poll(timeout)
 
 
 class Watched:
@@ -78,11 +61,8 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
 
 @pytest.fixture(autouse=True)
 def _any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk may be slow here, and nobody is swift unless a test says so: a sleep of uvloop's may be shorter than asked
-    for, by as long as the loop was held up before it.
-    """
+    """A disk may be slow here."""
     monkeypatch.setattr(solitude, "SHORT", 60)
-    monkeypatch.setattr(solitude, "SWIFT", 0)
 
 
 @pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop"])
@@ -191,64 +171,5 @@ def test_a_slow_disk_is_left_to_the_thread(
                 await catalog.write()
                 await asyncio.sleep(0.001)
             assert not any(catalog.on_loop)
-
-    run(main)
-
-
-@pytest.mark.parametrize(
-    ("swift", "several", "writes", "awake"),
-    [
-        pytest.param(60, True, 1, True, id="a swift writer"),
-        pytest.param(0, True, 1, False, id="one that comes late"),
-        pytest.param(60, False, 1, False, id="on one processor"),
-        pytest.param(60, True, 2, False, id="a task that writes on without an answer"),
-    ],
-)
-def test_a_swift_writer_is_waited_for_awake_until_something_comes(
-    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swift: int, writes: int, *,
-    several: bool, awake: bool,
-) -> None:  # fmt: skip
-    async def main() -> None:
-        async with watched(tmp_path) as catalog:
-            await catalog.settle()
-            monkeypatch.setattr(solitude, "SWIFT", swift)
-            monkeypatch.setattr(solitude, "STEADY", 1)
-            monkeypatch.setattr(solitude, "LINGER", 3600)
-            monkeypatch.setattr(solitude, "_SEVERAL", several)
-            polls = Polls(catalog.database)
-            monkeypatch.setattr(catalog.database._solitude, "_waiting", polls)
-            for _ in range(writes):
-                await catalog.write()
-            await asyncio.sleep(0)  # another turn, behind the one in which is waited
-            await asyncio.sleep(0)
-            assert catalog.on_loop[0]
-            assert (polls.count >= MANY_POLLS) == awake
-
-    run(main)
-
-
-def test_a_writer_is_waited_for_when_it_was_swift_for_long(
-    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And once a commit had to go through the thread, as with the turns of another process, not before it was again."""
-
-    async def main() -> None:
-        async with watched(tmp_path) as catalog:
-            await catalog.settle()
-            monkeypatch.setattr(solitude, "SWIFT", 60)
-            monkeypatch.setattr(solitude, "STEADY", 2)
-            monkeypatch.setattr(solitude, "LINGER", 3600)
-            monkeypatch.setattr(solitude, "_SEVERAL", True)
-            polls = Polls(catalog.database)
-            monkeypatch.setattr(catalog.database._solitude, "_waiting", polls)
-            waited = []
-            for writes in (1, 1, 2, 1, 1):
-                polls.count = 0
-                for _ in range(writes):
-                    await catalog.write()
-                await asyncio.sleep(0.001)
-                waited.append(polls.count >= MANY_POLLS)
-            assert catalog.on_loop == [True, True, True, False, True, True]
-            assert waited == [False, True, False, False, True]
 
     run(main)

@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 import apsw
 
-from entrepot.catalog.sqlite.timeslice import long_slice
 from entrepot.catalog.sqlite.turnstile import Turnstile
 from entrepot.catalog.sqlite.writeback import Writeback
 from entrepot.errors import Unavailable
@@ -145,12 +144,11 @@ class Checkpointer:
                 pass
             if self.pages < START_PAGES:  # it has not grown since this process began
                 return
-        with long_slice():  # not with the turnstile held: then others wait for this thread
-            for sections, pause in GENTLY:
-                if self._copy_back(connection) >= START_PAGES:
-                    return
-                for _ in self._writeback.sections(sections):
-                    self._closing.wait(pause)
+        for sections, pause in GENTLY:
+            if self._copy_back(connection) >= START_PAGES:
+                return
+            for _ in self._writeback.sections(sections):
+                self._closing.wait(pause)
         self._in_turn(lambda: self._copy_back(connection))
 
     def _in_turn(self, work: Callable[[], T]) -> T:

@@ -9,7 +9,6 @@ that is made on it, when the writer itself has not had its answer yet.
 from __future__ import annotations
 
 import asyncio
-import os
 import select
 import time
 from typing import Final
@@ -20,37 +19,18 @@ SURE: Final = 4
 SHORT: Final = 0.002
 """Seconds that a commit may take for the loop to wait for it: a slow disk is left to the thread."""
 
-SWIFT: Final = 0.0005
-"""Seconds from the end of a commit on the loop to the beginning of the next one, by which it is known that a writer
-goes on as soon as it has its answer."""
-
-STEADY: Final = 16
-"""Commits on the loop in a row, each swiftly behind the one before, that show a writer nobody is beside in any process:
-another one's turn would have sent some to the thread, and the loop would be awake at its expense."""
-
-LINGER: Final = 0.0001
-"""Seconds that its next request is then waited for without sleeping."""
-
-_SEVERAL: Final = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1
-"""On a single processor the writer could not go on meanwhile."""
-
 
 class Solitude:
-    """What one event loop knows of it. ``asked`` is raised with everything asked of the catalog.
+    """What one event loop knows of it. ``asked`` is raised with everything asked of the catalog."""
 
-    A processor that sleeps, however shortly, takes its time to wake up and is slow for a while afterwards: for a
-    writer that comes again within a tenth of a millisecond the loop stays awake (decision 0011).
-    """
-
-    __slots__ = ("_asked", "_began", "_ended", "_loop", "_streak", "_swift", "_turned", "_waiting", "asked")
+    __slots__ = ("_asked", "_began", "_loop", "_streak", "_turned", "_waiting", "asked")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.asked = 0
         self._loop = loop
         self._waiting = _waiting_for(loop)
         self._asked = 0
-        self._began = self._ended = 0.0
-        self._swift = 0
+        self._began = 0.0
         self._streak = 0
         self._turned = True
 
@@ -63,31 +43,21 @@ class Solitude:
         """A commit begins."""
         self._asked = self.asked
         self._began = time.perf_counter()
-        self._swift = self._swift + 1 if self._began - self._ended < SWIFT else 0
 
     def end(self, writes: int) -> None:
         """A commit of so many writes that was left to the thread is over."""
         alone = writes == 1 and self.asked == self._asked and time.perf_counter() - self._began < SHORT
         self._streak = self._streak + 1 if alone else 0
-        self._swift = 0
 
     def end_on_loop(self) -> None:
         """A commit on the loop is over."""
-        self._ended = time.perf_counter()
-        if self._ended - self._began >= SHORT or (self._waiting is not None and self._waiting.poll(0)):
+        if time.perf_counter() - self._began >= SHORT or (self._waiting is not None and self._waiting.poll(0)):
             self._streak = 0
         self._turned = False
         self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """The loop has had a turn: the writer has its answer, unless it has asked for more already."""
         self._turned = True
-        waiting = self._waiting
-        answered = self.asked == self._asked
-        if waiting is not None and self._streak and self._swift >= STEADY and answered and _SEVERAL:
-            end = time.perf_counter() + LINGER
-            while not waiting.poll(0) and time.perf_counter() < end:
-                pass
 
 
 def _waiting_for(loop: asyncio.AbstractEventLoop) -> select.poll | None:
