@@ -51,6 +51,8 @@ GOALS = (
     Goal("4 KiB PUT", "value", at_least=True, limit=3, peer="seaweedfs-fsync"),
     Goal("4 KiB PUT", "p99_ms", at_least=False, limit=1, peer="seaweedfs"),
     Goal("4 KiB PUT", "cpu_us", at_least=False, limit=400),
+    Goal("Header-signed 4 KiB GET, 64", "value", at_least=True, limit=2.4, peer="seaweedfs"),
+    Goal("Header-signed 4 KiB PUT, 64", "value", at_least=True, limit=2.2, peer="seaweedfs"),
     Goal("64 MiB (PUT|GET)", "value", at_least=True, limit=1, peer="seaweedfs"),
     Goal("List ", "value", at_least=False, limit=15),
     Goal(".*peak memory", "value", at_least=False, limit=300),

@@ -1,6 +1,7 @@
-"""Pre-signed request targets: Signature Version 4 in the query, payload unsigned.
+"""Signed requests, payload unsigned: Signature Version 4 in the query, as in links, or in the header, as SDKs sign.
 
-Source: AWS, "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)".
+Source: AWS, "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)" and "Using the Authorization
+Header".
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from urllib.parse import quote
 
 REGION = "us-east-1"
 LIFETIME_SECONDS = 24 * 3600
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_PAYLOAD = "UNSIGNED-PAYLOAD"
+_SIGNED = "host;x-amz-content-sha256;x-amz-date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Signer:
         for step in (day, region, "s3", "aws4_request"):
             self._key = _mac(self._key, step)
         self._query = {
-            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Algorithm": _ALGORITHM,
             "X-Amz-Credential": f"{credentials.access_key}/{self._scope}",
             "X-Amz-Date": self._stamp,
             "X-Amz-Expires": str(LIFETIME_SECONDS),
@@ -46,10 +50,26 @@ class Signer:
         """The request target ``path?query`` with its signature; ``path`` is not yet percent-encoded."""
         encoded = quote(path, safe="/-_.~")
         text = _encode({**self._query, **query}) if query else self._plain_query
-        canonical = f"{method}\n{encoded}\n{text}\nhost:{self.host}\n\nhost\nUNSIGNED-PAYLOAD"
+        canonical = f"{method}\n{encoded}\n{text}\nhost:{self.host}\n\nhost\n{_PAYLOAD}"
+        return f"{encoded}?{text}&X-Amz-Signature={self._signature(canonical)}"
+
+    def fields(self, method: str, path: str) -> tuple[str, dict[str, str]]:
+        """The request target without a query, and the header fields that sign it. Servers take them for 15 minutes from
+        the signer's moment.
+        """
+        encoded = quote(path, safe="/-_.~")
+        described = f"host:{self.host}\nx-amz-content-sha256:{_PAYLOAD}\nx-amz-date:{self._stamp}\n"
+        signature = self._signature(f"{method}\n{encoded}\n\n{described}\n{_SIGNED}\n{_PAYLOAD}")
+        credential = self._query["X-Amz-Credential"]
+        return encoded, {
+            "Authorization": f"{_ALGORITHM} Credential={credential}, SignedHeaders={_SIGNED}, Signature={signature}",
+            "X-Amz-Content-Sha256": _PAYLOAD,
+            "X-Amz-Date": self._stamp,
+        }
+
+    def _signature(self, canonical: str) -> str:
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        to_sign = f"AWS4-HMAC-SHA256\n{self._stamp}\n{self._scope}\n{digest}"
-        return f"{encoded}?{text}&X-Amz-Signature={_mac(self._key, to_sign).hex()}"
+        return _mac(self._key, f"{_ALGORITHM}\n{self._stamp}\n{self._scope}\n{digest}").hex()
 
 
 def _mac(key: bytes, text: str) -> bytes:

@@ -1,6 +1,7 @@
 -- One request after the other from a file of pre-signed targets. Everything that can be made before the clock
 -- starts is made in init(), so that the generator costs each server the same few microseconds.
--- Arguments: method, host, file of targets (one a line), threads, [file with the tail of every body, salt].
+-- Arguments: method, host, file of targets (one a line, its header fields behind it after tabs), threads,
+-- [file with the tail of every body, salt].
 
 local started = 0
 
@@ -23,9 +24,11 @@ function init(args)
       head = args[6] .. string.char(65 + index)
       body = "Content-Length: " .. (#tail + #head + 9) .. "\r\n"
    end
-   for target in io.lines(args[3]) do
+   for line in io.lines(args[3]) do
       count = count + 1
-      requests[count] = method .. " " .. target .. " HTTP/1.1\r\nHost: " .. host .. "\r\n" .. body .. "\r\n"
+      local target, fields = line:match("^([^\t]*)(.*)$")
+      fields = fields:gsub("\t([^\t]*)", "%1\r\n")
+      requests[count] = method .. " " .. target .. " HTTP/1.1\r\nHost: " .. host .. "\r\n" .. fields .. body .. "\r\n"
    end
    -- Each thread walks the whole file from a place of its own.
    position = math.floor(count * index / tonumber(args[4]))

@@ -10,7 +10,9 @@ from bench.measures.small import SmallGets, SmallPuts
 
 MEASURES: tuple[Measure, ...] = (
     SmallPuts(),
+    SmallPuts(in_header=True),
     SmallGets(),
+    SmallGets(in_header=True),
     LargeObjects(),
     Listings(),
     HugeObject(),

@@ -22,10 +22,15 @@ _PROBES = 20
 
 
 class SmallPuts:
-    """New keys, distinct random bodies; a sample of what was acknowledged is read back afterwards."""
+    """New keys, distinct random bodies; a sample of what was acknowledged is read back afterwards. Signed in the query,
+    as links are, or ``in_header``, as SDKs sign: some servers pay much more for one than for the other.
+    """
 
-    name = "put"
     once = False
+
+    def __init__(self, *, in_header: bool = False) -> None:
+        self.name = "signed-put" if in_header else "put"
+        self._in_header = in_header
 
     def missing(self) -> str | None:
         return wrk.missing()
@@ -39,21 +44,24 @@ class SmallPuts:
         generator.put(warm, plan.small_size, _WARM_CONNECTIONS, 1)
         for connections in plan.connections:
             keys = [f"{salt}/{connections}/{n:06}" for n in range(plan.small_targets)]
-            targets = [running.target("PUT", key) for key in keys]
+            targets = _targets(running, "PUT", keys, in_header=self._in_header)
 
             def load(targets: Sequence[str] = targets, connections: int = connections) -> Load:
                 return generator.put(targets, plan.small_size, connections, plan.seconds)
 
-            row = f"{_size(plan.small_size)} PUT, {_connections(connections)}"
+            row = _row("PUT", plan, connections, in_header=self._in_header)
             figure = _measured(running, row, connections, load, 0)
             yield _read_back(running, figure, keys, plan.small_size)
 
 
 class SmallGets:
-    """Random choice among objects that lie in every cache; each answer's length is counted."""
+    """Random choice among objects that lie in every cache; each answer's length is counted. Signed as the PUTs are."""
 
-    name = "get"
     once = False
+
+    def __init__(self, *, in_header: bool = False) -> None:
+        self.name = "signed-get" if in_header else "get"
+        self._in_header = in_header
 
     def missing(self) -> str | None:
         return wrk.missing()
@@ -64,7 +72,7 @@ class SmallGets:
     def take(self, running: Running, plan: Plan, salt: str) -> Iterator[Figure]:
         keys = [f"{salt}/{n:06}" for n in range(plan.small_objects)]
         _fill(running, keys, plan.small_size)
-        targets = [running.target("GET", key) for key in keys]
+        targets = _targets(running, "GET", keys, in_header=self._in_header)
         random.Random(0).shuffle(targets)
         generator = Generator(running.port, running.site.directory)
         generator.get(targets, _WARM_CONNECTIONS, 1)
@@ -73,7 +81,7 @@ class SmallGets:
             def load(connections: int = connections) -> Load:
                 return generator.get(targets, connections, plan.seconds)
 
-            row = f"{_size(plan.small_size)} GET, {_connections(connections)}"
+            row = _row("GET", plan, connections, in_header=self._in_header)
             yield _measured(running, row, connections, load, plan.small_size)
 
 
@@ -135,6 +143,14 @@ def _fill(running: Running, keys: Sequence[str], size: int) -> None:
     with ThreadPoolExecutor(_FILL_THREADS) as pool:
         for _ in pool.map(store, [keys[n::_FILL_THREADS] for n in range(_FILL_THREADS)]):
             pass
+
+
+def _targets(running: Running, method: str, keys: Sequence[str], *, in_header: bool) -> list[str]:
+    return running.signed(method, keys) if in_header else [running.target(method, key) for key in keys]
+
+
+def _row(method: str, plan: Plan, connections: int, *, in_header: bool) -> str:
+    return f"{'Header-signed ' if in_header else ''}{_size(plan.small_size)} {method}, {_connections(connections)}"
 
 
 def _size(size: int) -> str:

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,6 +86,15 @@ class Running:
 
     def target(self, method: str, key: str, query: Mapping[str, str] | None = None) -> str:
         return self.signer.target(method, f"/{BUCKET}/{key}" if key else f"/{BUCKET}", query)
+
+    def signed(self, method: str, keys: Iterable[str]) -> list[str]:
+        """For each key a line of the load generator: the target, and the header fields that sign it by now."""
+        signer = Signer(self.host, self.site.credentials, datetime.now(UTC))
+        lines = []
+        for key in keys:
+            target, fields = signer.fields(method, f"/{BUCKET}/{key}")
+            lines.append("\t".join([target, *(f"{name}: {value}" for name, value in fields.items())]))
+        return lines
 
 
 def find_program(name: str) -> str | None:

@@ -7,7 +7,7 @@ from unittest import mock
 
 import botocore.auth
 import pytest
-from botocore.auth import S3SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
@@ -40,6 +40,22 @@ def test_signs_what_botocore_signs(method: str, path: str, query: dict[str, str]
         signer.add_auth(request)
 
     assert signature(target) == signature(request.url)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_fields_sign_what_botocore_signs(method: str) -> None:
+    target, fields = Signer(HOST, KEYS, WHEN).fields(method, "/bench/a key/000001")
+
+    request = AWSRequest(method=method, url=f"http://{HOST}{target}")
+    request.context["client_config"] = mock.Mock(s3={"payload_signing_enabled": False})
+    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=WHEN):
+        signer = S3SigV4Auth(BotocoreCredentials(KEYS.access_key, KEYS.secret_key), "s3", REGION)
+        with mock.patch.object(signer, "payload", return_value="UNSIGNED-PAYLOAD"):
+            request.headers["X-Amz-Content-SHA256"] = "UNSIGNED-PAYLOAD"
+            signer.add_auth(request)
+
+    assert fields["Authorization"] == request.headers["Authorization"]
+    assert fields["X-Amz-Date"] == request.headers["X-Amz-Date"]
 
 
 def signature(url: str) -> str:

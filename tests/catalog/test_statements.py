@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def statements() -> Iterator[tuple[str, Sql]]:
-    for module in pkgutil.iter_modules(entrepot.catalog.__path__, "entrepot.catalog."):
+    for module in pkgutil.walk_packages(entrepot.catalog.__path__, "entrepot.catalog."):
         for name, value in inspect.getmembers(importlib.import_module(module.name)):
             if isinstance(value, Sql) and value is not LOCK:
                 yield f"{module.name.removeprefix('entrepot.catalog.')}.{name}", value
@@ -34,7 +34,7 @@ def statements() -> Iterator[tuple[str, Sql]]:
 
 
 STATEMENTS = dict(statements())
-DIALECT = {"facts._DURABILITY"}  # asks PostgreSQL alone, for `doctor`
+DIALECT = {"operations.facts._DURABILITY"}  # asks PostgreSQL alone, for `doctor`
 
 
 @pytest.fixture(scope="module")
