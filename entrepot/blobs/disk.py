@@ -37,7 +37,7 @@ class DiskStore:
             self._shelves = Shelves(root, name, files)
         except OSError as error:
             raise self._failure(error) from error
-        self._capabilities = Capabilities(max_blob=max_blob, path=root.absolute())
+        self._capabilities = Capabilities(max_blob=max_blob, concurrency=WRITERS, path=root.absolute())
         self._readers = Threads(f"{name}-read", READERS)
         self._writers = Threads(f"{name}-write", WRITERS)
         self._puts: Shared[bool] = Shared(self._writers)

@@ -24,12 +24,14 @@ MAX_BLOB = 64 * 1024 * 1024
 class Capabilities:
     """What a store can do besides its verbs, as data.
 
-    ``presign``: it can hand out addresses that clients read from. ``empty``: it keeps a blob of no
-    bytes. ``durable``: what it acknowledged survives a power cut. ``path``: the directory of this
-    host that it lives in, if it does.
+    ``concurrency``: how many blobs a process puts into it at once. ``presign``: it can hand out
+    addresses that clients read from. ``empty``: it keeps a blob of no bytes. ``durable``: what it
+    acknowledged survives a power cut. ``path``: the directory of this host that it lives in, if it
+    does.
     """
 
     max_blob: int = MAX_BLOB
+    concurrency: int = 8
     presign: bool = False
     empty: bool = True
     durable: bool = True

@@ -1,10 +1,10 @@
 """Bytes in and out: a stream becomes blobs, blobs become a stream again (see :mod:`entrepot.core.reading`).
 
 A body is cut every ``blob_size`` bytes. Each blob is hashed (in order, as the digests of the
-whole run over it), claimed in the catalog, then put; while one is written the next one is hashed
-and the one after that received. A body that fits the catalog is not put anywhere: it travels with
-its version. Nothing here has a name yet; a body that breaks off leaves unnamed blobs to the
-collector.
+whole run over it) and, once its store has a place for it, claimed in the catalog and put; while
+one is written the next one is hashed and the one after that received. A body that fits the catalog
+is not put anywhere: it travels with its version. Nothing here has a name yet; a body that breaks
+off leaves unnamed blobs to the collector.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ R = TypeVar("R")
 AT_ONCE: Final = 3
 """Blobs of one body that are hashed or written at the same time."""
 
-BUSY: Final = 8
-"""Blobs of all bodies together that are hashed or written at the same time."""
+HASHERS: Final = 2
+"""Threads that hash, for the bodies of every store: their work is of memory and cores, not of a disk."""
 
 HASH_INLINE: Final = 32 * 1024
 """Below this, hashing costs less than a hop to a thread and back."""
@@ -97,10 +97,10 @@ class Content:
         self._database = database
         self._budget = budget
         self._clock = clock
-        # A body that waits on disk costs no memory until it is mapped to be hashed and written.
-        self.busy = asyncio.Semaphore(BUSY)
+        # One that is slow holds up no other, and no body waits for a store while it holds a place among the hashers.
+        self._slots = {name: asyncio.Semaphore(store.capabilities.concurrency) for name, store in stores.items()}
         self._reader = Reader(database, self.stores, budget)
-        self._hashers = ThreadPoolExecutor(2, thread_name_prefix="hash")
+        self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="hash")
 
     async def take(self, store: str, body: AsyncIterator[Buffer], intake: Intake) -> Received:
         """Read a body to its end and put it in place, unnamed.
@@ -150,10 +150,14 @@ class Content:
                 await self.stores[store].remove([blob])
                 await self._database.write(forget(store, [blob]))
 
-    async def keep(self, store: str, data: Buffer, id: BlobId) -> int:
-        """Claim and put one blob; its claim."""
-        claimed = await self.claim(store, id, len(data))
-        await receive(self.stores[store], data, id)
+    async def keep(self, store: str, full: Gathering, id: BlobId) -> int:
+        """Claim and put one blob, when the store has a place for it; its claim. Only then are the bytes of a
+        body that waits on disk mapped: until it is its turn they cost no memory.
+        """
+        kept = self.stores[store]
+        async with self._slots[store]:
+            claimed = await self.claim(store, id, full.size)
+            await receive(kept, full.whole(), id)
         return claimed
 
     async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -237,7 +241,7 @@ class _Taking:
             if self._intake.size is not None and self._size != self._intake.size:
                 raise BodyIncomplete(self._size, self._intake.size)
             if not self._tasks:
-                return await self._single(gathering.whole())
+                return await self._single(gathering)
             full, gathering = gathering, self._content.gathering()
             await self._begin(full)
             return await self._several()
@@ -276,24 +280,13 @@ class _Taking:
         self._slots.release()
 
     async def _keep(self, full: Gathering, start: int) -> Piece:
-        data = full.whole()
-        await self._order.acquire()  # asyncio's lock is fair: blobs are hashed in the order they came
-        try:
-            await self._content.busy.acquire()
-        except BaseException:
-            self._order.release()
-            raise
-        try:
-            try:
-                name = await self._content.in_thread(self._hash, data)
-            finally:
-                self._order.release()
-            claimed = await self._content.keep(self._store, data, name)
-        finally:
-            self._content.busy.release()
-        return Piece(start, len(data), name, claim=claimed)
+        async with self._order:  # asyncio's lock is fair: blobs are hashed in the order they came
+            name = await self._content.in_thread(self._hash, full)
+        claimed = await self._content.keep(self._store, full, name)
+        return Piece(start, full.size, name, claim=claimed)
 
-    def _hash(self, data: Buffer) -> BlobId:
+    def _hash(self, full: Gathering) -> BlobId:
+        data = full.whole()
         self._digest(data)
         return digest(data)
 
@@ -302,24 +295,20 @@ class _Taking:
             each.update(data)
         self._whole.update(data)
 
-    async def _single(self, data: Buffer) -> Received:
+    async def _single(self, full: Gathering) -> Received:
         """A body of one blob, or less: the digests are checked before anything is put."""
         size = self._size
-        if size > HASH_INLINE or size > self._content.inline_limit or not self._intake.inline:
-            async with self._content.busy:
-                return await self._single_blob(data)
-        return _carried(bytes(data), self._intake)
-
-    async def _single_blob(self, data: Buffer) -> Received:
-        await self._content.in_thread(self._digest, data)
+        if self._intake.inline and size <= min(HASH_INLINE, self._content.inline_limit):
+            return _carried(bytes(full.whole()), self._intake)
+        await self._content.in_thread(self._digest, full.whole())
         digests = self._check_digests()
         name = BlobId(self._whole.digest())
-        if not self._size:
+        if not size:
             return Received(Bytes(0, name), digests)
-        if self._intake.inline and self._size <= self._content.inline_limit:
-            return Received(Bytes(self._size, name, data=bytes(data)), digests)
-        claimed = await self._content.keep(self._store, data, name)
-        return Received(Bytes(self._size, name, blob=name, claim=claimed), digests)
+        if self._intake.inline and size <= self._content.inline_limit:
+            return Received(Bytes(size, name, data=bytes(full.whole())), digests)
+        claimed = await self._content.keep(self._store, full, name)
+        return Received(Bytes(size, name, blob=name, claim=claimed), digests)
 
     async def _several(self) -> Received:
         pieces = tuple([await task for task in self._tasks])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from entrepot.blobs.memory import MemoryStore
+from entrepot.blobs.store import BlobStore
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
@@ -36,6 +37,7 @@ async def open_services(
     blob_size: int = 8,
     inline_limit: int = 4,
     store: MemoryStore | None = None,
+    others: Mapping[str, BlobStore] | None = None,
     clock: Callable[[], int] | None = None,
     budget: Budget | None = None,
 ) -> AsyncIterator[Services]:
@@ -43,10 +45,11 @@ async def open_services(
     now = clock or (lambda: next(ticks))
     database = await SQLite.open(None)
     kept = store or MemoryStore(STORE)
+    stores = {STORE: kept, **(others or {})}
     content = Content(
-        database, {STORE: kept}, budget or Budget(1 << 30, None), now, blob_size=blob_size, inline_limit=inline_limit
+        database, stores, budget or Budget(1 << 30, None), now, blob_size=blob_size, inline_limit=inline_limit
     )
-    buckets = Buckets(database, frozenset({STORE}), STORE, now)
+    buckets = Buckets(database, frozenset(stores), STORE, now)
     objects = Objects(database, content, now)
     try:
         yield Services(database, kept, content, buckets, objects, Uploads(database, content, buckets, objects, now))
