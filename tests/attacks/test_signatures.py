@@ -329,7 +329,7 @@ def test_a20_neither_secret_nor_right_signature_is_in_a_refusal() -> None:
         f"AWS%41ccessKeyId={KEY}&Signature=x",
     ],
 )
-def test_a24_signature_version_2_in_the_query_is_off(query: str) -> None:
+def test_a24_signature_version_2_in_the_query_is_not_taken_for_version_4(query: str) -> None:
     refusal = refused(Sent("GET", "/b/k", query, [("host", "store.test")]))
     assert (refusal.code, refusal.status) == ("InvalidRequest", 400)
     assert "AWS4-HMAC-SHA256" in refusal.message

@@ -18,12 +18,15 @@ SEGMENTS: tuple[str, ...] = ()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """``region`` is what signatures must name, ``domain`` the hosts with buckets as subdomains."""
+    """``region`` is what signatures must name, ``domain`` the hosts with buckets as subdomains. ``presigned_version_2``
+    takes presigned addresses of Signature Version 2.
+    """
 
     region: str = "us-east-1"
     domain: tuple[str, ...] = ()
+    presigned_version_2: bool = True
 
 
 def build(core: Core, settings: Settings) -> Handler:
     """The door as a handler."""
-    return Door(core, settings.region, settings.domain)
+    return Door(core, settings.region, settings.domain, version_2=settings.presigned_version_2)

@@ -29,6 +29,7 @@ from entrepot.doors.s3.operations.absent import absent, preflight
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.doors.s3.signing.presigned import split_signature
 from entrepot.doors.s3.signing.proofs import Proofs
+from entrepot.doors.s3.subresources import SUBRESOURCES
 from entrepot.errors import EntrepotError
 from entrepot.wire.http import Headers, Request, Response
 
@@ -38,16 +39,6 @@ SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
 
 COPY = "copy"
 """An object that is written from another one, named in x-amz-copy-source."""
-
-SUBRESOURCES: Final = frozenset({
-    "abac", "accelerate", "acl", "analytics", "annotation", "append", "attributes", "cors", "delete", "encryption",
-    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging",
-    "metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable",
-    "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
-    "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
-    "select-type", "session", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website",
-})  # fmt: skip
-"""Query parameters that name something else than the bucket's or object's own content."""
 
 OPERATIONS: Final[dict[tuple[str, str, str], tuple[str, Operation]]] = {
     ("GET", SERVICE, ""): ("ListBuckets", buckets.list_buckets),
@@ -93,10 +84,10 @@ OPERATIONS: Final[dict[tuple[str, str, str], tuple[str, Operation]]] = {
 class Door:
     """The S3 door as a handler."""
 
-    def __init__(self, core: Core, region: str, domains: tuple[str, ...]) -> None:
+    def __init__(self, core: Core, region: str, domains: tuple[str, ...], *, version_2: bool) -> None:
         self._core = core
         self._region = region
-        self._proofs = Proofs(core, region)
+        self._proofs = Proofs(core, region, version_2=version_2)
         self._domains = tuple(f".{domain.lower()}" for domain in domains)
 
     async def __call__(self, request: Request) -> Response:
@@ -111,7 +102,8 @@ class Door:
     async def _answer(self, request: Request) -> Response:
         if request.raw_query:
             request.parameters, _ = split_signature(request.raw_query)
-        bucket, key = self._resource(request)
+        host_bucket = self._host_bucket(request) if self._domains else ""
+        bucket, key = (host_bucket, _decoded(request.path[1:])) if host_bucket else _path_resource(request)
         name, operation = find_operation(request, bucket, key)
         note = request.note
         note["door"] = "s3"
@@ -121,7 +113,7 @@ class Door:
         if key:
             note["key"] = key
             check_key(key)
-        who, verified = await self._proofs.prove(request)
+        who, verified = await self._proofs.prove(request, host_bucket)
         if verified is not None and verified.fields:
             request.headers = Headers([*request.headers.raw, *verified.fields])
             note["operation"], operation = find_operation(request, bucket, key)
@@ -129,17 +121,17 @@ class Door:
         await call.check_owner(b"x-amz-expected-bucket-owner", bucket)
         return await operation(call)
 
-    def _resource(self, request: Request) -> tuple[str, str]:
-        """Bucket and key, decoded, from the host (virtual-host style) or the path."""
-        path = request.path[1:]
-        if self._domains:
-            host = (request.headers.get("host") or "").rpartition("@")[2].lower()
-            name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-            for domain in self._domains:
-                if name.endswith(domain):
-                    return name[: -len(domain)], _decoded(path)
-        bucket, _, key = path.partition(b"/")
-        return _decoded(bucket), _decoded(key)
+    def _host_bucket(self, request: Request) -> str:
+        """The bucket that the host names (virtual-host style); empty for none."""
+        host = (request.headers.get("host") or "").rpartition("@")[2].lower()
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        return next((name[: -len(domain)] for domain in self._domains if name.endswith(domain)), "")
+
+
+def _path_resource(request: Request) -> tuple[str, str]:
+    """Bucket and key, decoded, from the path."""
+    bucket, _, key = request.path[1:].partition(b"/")
+    return _decoded(bucket), _decoded(key)
 
 
 def _decoded(raw: bytes) -> str:

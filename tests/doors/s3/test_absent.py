@@ -5,7 +5,7 @@ from __future__ import annotations
 import botocore.session
 import pytest
 
-from entrepot.doors.s3.routes import SUBRESOURCES
+from entrepot.doors.s3.subresources import SUBRESOURCES
 from tests.doors.s3.door import Door
 from tests.doors.s3.golden import golden
 

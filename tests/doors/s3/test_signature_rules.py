@@ -134,7 +134,7 @@ def test_another_service_is_for_another_door() -> None:
 def test_unknown_access_key() -> None:
     authorization = signature.parse(signed(*GET).request())
     assert authorization is not None
-    refusal = signature.unknown_key(authorization)
+    refusal = signature.unknown_key(authorization.access_key)
     assert (refusal.code, refusal.status) == ("InvalidAccessKeyId", 403)
     assert refusal.fields == {"AWSAccessKeyId": KEY}
 

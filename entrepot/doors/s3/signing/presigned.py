@@ -37,12 +37,12 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 # What is said of the bytes of a body. Whoever presigns has no body yet: the checksum that some SDKs
 # write here all the same is that of nothing, and S3 passes it over.
-_OF_THE_BODY: Final = frozenset({
+OF_THE_BODY: Final = frozenset({
     b"x-amz-decoded-content-length", b"x-amz-sdk-checksum-algorithm", b"x-amz-trailer",
     *(b"x-amz-checksum-" + name for name in (b"crc32", b"crc32c", b"crc64nvme", b"md5", b"sha1", b"sha256", b"sha512",
                                              b"xxhash128", b"xxhash3", b"xxhash64")),
 })  # fmt: skip
-_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
+CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 def split_signature(raw_query: bytes) -> tuple[bytes, bytes]:
@@ -149,9 +149,9 @@ def _fields(found: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
     """
     for encoded_name, encoded_value in found.items():
         name, value = unquote_to_bytes(encoded_name), unquote_to_bytes(encoded_value).strip(b" ")
-        if encoded_name in _SPELLING or name in _OF_THE_BODY:
+        if encoded_name in _SPELLING or name in OF_THE_BODY:
             continue
-        if _CONTROL.search(name + value):
+        if CONTROL.search(name + value):
             raise refuse(BAD_QUERY, f"{shown(name)} must not hold control characters.")
         yield name, value
 

@@ -12,7 +12,9 @@ from collections import OrderedDict
 from typing import Final
 
 from entrepot.core import Core
+from entrepot.core.keys import Identity
 from entrepot.doors.s3.refusal import refuse
+from entrepot.doors.s3.signing import version2
 from entrepot.doors.s3.signing.signature import Authorization, Verified, check, check_time, parse, unknown_key
 from entrepot.model import ANONYMOUS, Principal
 from entrepot.wire.http import Request
@@ -27,15 +29,24 @@ Head = tuple[str, bytes, bytes, tuple[tuple[bytes, bytes], ...]]
 
 
 class Proofs:
-    """Judges requests for one region. A refusal is never remembered."""
+    """Judges requests for one region. A refusal is never remembered. ``version_2`` takes presigned addresses of
+    Signature Version 2 as well.
+    """
 
-    def __init__(self, core: Core, region: str) -> None:
+    def __init__(self, core: Core, region: str, *, version_2: bool = True) -> None:
         self._core = core
         self._region = region
+        self._version_2 = version_2
         self._seen: OrderedDict[Head, tuple[Authorization, str, Verified]] = OrderedDict()
 
-    async def prove(self, request: Request) -> tuple[Principal, Verified | None]:
-        """The principal of a request, and its proof unless it is anonymous. Raises Refusal."""
+    async def prove(self, request: Request, host_bucket: str = "") -> tuple[Principal, Verified | None]:
+        """The principal of a request, and its proof unless it is anonymous. ``host_bucket`` is the bucket that
+        the host of the request names, if any. Raises Refusal.
+        """
+        if self._version_2 and version2.MARK in request.raw_query:
+            said_2 = version2.parse(request, host_bucket)
+            if said_2 is not None:
+                return await self._prove_version_2(request, said_2)
         head: Head | None = None
         seen = None
         if request.method in _REPEATED and b"X-Amz-Signature=" in request.raw_query:
@@ -44,12 +55,7 @@ class Proofs:
         said = parse(request) if seen is None else seen[0]
         if said is None:
             return ANONYMOUS, None
-        if said.token is not None:
-            raise refuse("InvalidToken", "There are no temporary credentials here: sign without a session token.")
-        identity = await self._core.keys.find(said.access_key)
-        if identity is None:
-            raise unknown_key(said)
-        request.note["principal"] = said.access_key
+        identity = await self._identify(request, said.access_key, token=said.token is not None)
         now = self._core.clock() / 1_000_000
         if seen is not None and seen[1] == identity.secret:
             check_time(said, now)
@@ -58,6 +64,19 @@ class Proofs:
         if head is not None:
             self._remember(head, said, identity.secret, verified)
         return identity.principal, verified
+
+    async def _prove_version_2(self, request: Request, said: version2.Said) -> tuple[Principal, Verified]:
+        identity = await self._identify(request, said.access_key, token=said.token)
+        return identity.principal, version2.check(said, identity.secret, self._core.clock() / 1_000_000)
+
+    async def _identify(self, request: Request, access_key: str, *, token: bool) -> Identity:
+        if token:
+            raise refuse("InvalidToken", "There are no temporary credentials here: sign without a session token.")
+        identity = await self._core.keys.find(access_key)
+        if identity is None:
+            raise unknown_key(access_key)
+        request.note["principal"] = access_key
+        return identity
 
     def _remember(self, head: Head, said: Authorization, secret: str, verified: Verified) -> None:
         self._seen[head] = said, secret, verified

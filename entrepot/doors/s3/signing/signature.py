@@ -162,9 +162,9 @@ def _keyed(key: bytes) -> hmac.HMAC:
     return hmac.new(key, digestmod="sha256")
 
 
-def unknown_key(said: Authorization) -> Refusal:
-    """The refusal for an authorization whose access key does not exist."""
-    return refuse("InvalidAccessKeyId", AWSAccessKeyId=said.access_key)
+def unknown_key(access_key: str) -> Refusal:
+    """The refusal for an access key that does not exist."""
+    return refuse("InvalidAccessKeyId", AWSAccessKeyId=access_key)
 
 
 def mismatch(access_key: str, provided: bytes, to_sign: bytes, canonical: bytes | None = None) -> Refusal:
