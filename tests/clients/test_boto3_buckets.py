@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 from tests.clients.boto import refused
+
+if TYPE_CHECKING:
+    from tests.server import Server
 
 NAMES = ["a/1", "a/2", "a/deep/3", "b/4", "b b/5", "c", "d+é/6", "z"]
 
@@ -138,6 +142,18 @@ def test_versions_are_paged(s3: Any, bucket: str) -> None:
     listed = [(entry["Key"], entry["VersionId"]) for page in pages for entry in page["Versions"]]
     newest_first = list(reversed(put))
     assert listed == [pair for key in ("a", "b") for pair in newest_first if pair[0] == key]
+
+
+def test_versions_are_deleted_page_by_page(server: Server, s3: Any, bucket: str) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for _ in range(7):
+        s3.put_object(Bucket=bucket, Key="key", Body=b"text")
+    resource = boto3.resource(
+        "s3", endpoint_url=server.endpoint, verify=server.ca, region_name="us-east-1",
+        aws_access_key_id=server.keys.access, aws_secret_access_key=server.keys.secret,
+    )  # fmt: skip
+    resource.Bucket(bucket).object_versions.page_size(3).delete()
+    assert "Versions" not in s3.list_object_versions(Bucket=bucket)
 
 
 @pytest.mark.parametrize(

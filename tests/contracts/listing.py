@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -62,7 +62,9 @@ def expect(history: History, query: Query, *, versions: bool) -> list[Entry]:
     for key in sorted(history, key=str.encode):
         coded = key.encode()
         common = fold(coded, query)
-        if not key.startswith(query.prefix) or coded <= after or (common is not None and common == behind):
+        if not key.startswith(query.prefix) or coded <= max(after, query.behind.encode()):
+            continue
+        if common is not None and common == behind:
             continue
         shown = history[key] if versions else [known for known in history[key][:1] if not known.marker]
         if common is None:
@@ -95,22 +97,21 @@ async def read_pages(
             return entries
         assert len(found) == query.limit
         assert (page.last, page.last_version) != (query.after, query.after_version)
-        query = Query(
-            query.bucket, query.prefix, query.delimiter, page.last, query.limit,
-            page.last_version if versions else None,
-        )  # fmt: skip
+        query = replace(query, after=page.last, after_version=page.last_version if versions else None)
 
 
 async def check_listings(database: Database, bucket: Bucket, history: History, query: Query) -> None:
     """Both listings of a bucket agree with the oracle."""
-    query = Query(bucket.id, query.prefix, query.delimiter, query.after, query.limit)
+    query = replace(query, bucket=bucket.id)
     expected = expect(history, query, versions=False)
     assert await read_pages(database, query, list_live, versions=False) == expected
     expected = expect(history, query, versions=True)
     assert await read_pages(database, query, list_versions, versions=True) == expected
 
 
-QUERIES = st.builds(Query, st.just(0), TEXT, DELIMITERS, st.just("") | TEXT, st.integers(1, 12))
+QUERIES = st.builds(
+    Query, st.just(0), TEXT, DELIMITERS, st.just("") | TEXT, st.integers(1, 12), behind=st.just("") | TEXT
+)  # fmt: skip
 
 
 class ListingContract:
@@ -133,6 +134,39 @@ class ListingContract:
                 await check_listings(acts.database, bucket, history, query)
 
         check()
+
+    def test_what_is_listed_while_it_is_removed(self, acts: Acts, runner: asyncio.Runner) -> None:
+        """Page by page, of which all or some versions are removed before the next one is asked for: the list
+        goes on behind the last version, whether it is there or not, and tells which ones are the newest now.
+        """
+
+        @settings(max_examples=self.examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(KEYS, st.integers(1, 9), st.randoms(use_true_random=False), st.booleans())
+        def check(keys: set[str], limit: int, rng: random.Random, all_of_them: bool) -> None:  # noqa: FBT001 - drawn
+            runner.run(remove(keys, limit, rng, all_of_them=all_of_them))
+
+        async def remove(keys: set[str], limit: int, rng: random.Random, *, all_of_them: bool) -> None:
+            bucket = await acts.bucket(Versioning.ON)
+            history = await fill(acts, bucket, keys, rng)
+            left = await remove_pages(acts, bucket, history, limit, lambda: all_of_them or rng.random() < 0.5)
+            rows = await acts.database.read(_count(bucket.id))
+            assert rows == left
+            assert not (all_of_them and left)
+
+        check()
+
+    async def test_a_marker_that_does_not_say_where_it_stood(self, acts: Acts) -> None:
+        """A version id of another client's own making, of a version that is gone: nothing that is left is missed."""
+        bucket = await acts.bucket(Versioning.ON)
+        made = [(await acts.put(bucket, "k", b"%d" % i)).version_id for i in range(4)]
+        newest_first = made[::-1]
+        query = Query(bucket.id, after="k", after_version=newest_first[1])
+        page = await acts.database.scan(list_versions(query))
+        assert [(line.version_id, line.latest) for line in page.items] == [(id, False) for id in newest_first[2:]]
+        await acts.delete_version(bucket, "k", newest_first[1])
+        page = await acts.database.scan(list_versions(query))
+        assert [line.version_id for line in page.items] == [newest_first[0], *newest_first[2:]]
+        assert [line.latest for line in page.items] == [True, False, False]
 
     async def test_a_line_tells_what_a_client_shows(self, acts: Acts) -> None:
         bucket = await acts.bucket()
@@ -197,6 +231,32 @@ class ListingContract:
         assert entries_of_keys(page) == [key.partition("/")[0] for key in keys][:90]
         assert len(seen) <= most
         assert sum(rows for _, rows in seen) < 300
+
+
+async def remove_pages(
+    acts: Acts, bucket: Bucket, history: History, limit: int, chosen: Callable[[], bool]
+) -> int:  # fmt: skip
+    """List every version in pages, removing those that are chosen; how many are left then."""
+    expected = [(key, known.version_id) for key in sorted(history, key=str.encode) for known in history[key]]
+    kept = 0
+    query = Query(bucket.id, limit=limit)
+    while True:
+        page = await acts.database.scan(list_versions(query))
+        assert [(line.key, line.version_id) for line in page.items] == expected[: len(page.items)]
+        for line in page.items:
+            newest = history[line.key][0].version_id
+            assert line.latest is (line.version_id == newest)
+        for line in page.items:
+            expected.pop(0)
+            if chosen():
+                await acts.delete_version(bucket, line.key, line.version_id)
+                history[line.key] = [known for known in history[line.key] if known.version_id != line.version_id]
+            else:
+                kept += 1
+        if not page.more:
+            assert expected == []
+            return kept
+        query = replace(query, after=page.last, after_version=page.last_version)
 
 
 def entries_of_keys(page: Listing) -> list[str]:

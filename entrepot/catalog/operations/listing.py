@@ -8,7 +8,7 @@ these are read while none does.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,13 +67,23 @@ _PREFIXES: Final = Sql(
 )
 """A key of each common prefix, up to the first key that does not fold."""
 
+_LIVE_OF: Final = Sql(
+    f"SELECT {LISTED_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.live = 1 "
+    "AND v.key = :key AND v.id < :below"
+)
 _HISTORY_OF: Final = Sql(
     f"SELECT {LISTED_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.live = 0 "
     "AND v.key = :key AND v.id < :below ORDER BY v.id DESC LIMIT :limit"
 )
+_NEWER_OF: Final = Sql(
+    "SELECT v.id FROM versions v WHERE v.bucket = :bucket AND v.live = 1 AND v.key = :key AND v.id >= :below "
+    "UNION ALL SELECT v.id FROM versions v WHERE v.bucket = :bucket AND v.live = 0 AND v.key = :key "
+    "AND v.id >= :below LIMIT 1"
+)
 _ID: Final = Sql(
-    "SELECT v.id FROM versions v WHERE v.bucket = :bucket AND v.key = :key AND v.live = :live "
-    "AND v.version_id = :version_id"
+    "SELECT v.id FROM versions v WHERE v.bucket = :bucket AND v.live = 1 AND v.key = :key "
+    "AND v.version_id = :version_id UNION ALL SELECT v.id FROM versions v WHERE v.bucket = :bucket "
+    "AND v.live = 0 AND v.key = :key AND v.version_id = :version_id"
 )
 
 
@@ -81,7 +91,10 @@ _ID: Final = Sql(
 class Query:
     """What to list: ``after`` is the last key or common prefix of the page before, '' to begin.
 
-    ``after_version`` continues within the versions of the key ``after``.
+    ``after_version`` continues within the versions of the key ``after``: a version id, or what a page said of
+    its last version. Where the id is of no version any more, what is left of the key is listed: repeated rather
+    than left out. ``behind`` is a key that nothing listed comes before; a common prefix of which there is more
+    behind it is listed.
     """
 
     bucket: int
@@ -90,12 +103,14 @@ class Query:
     after: str = ""
     limit: int = 1000
     after_version: str | None = None
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A page. ``items`` and ``prefixes`` are each in order; ``more`` tells that others follow
-    ``last``, the greatest key or prefix of the page (of version ``last_version``).
+    ``last``, the greatest key or prefix of the page, of a version whose place ``last_version`` names: its id, and
+    behind a dot where it stood, so that the list goes on behind it when it is gone.
     """
 
     items: list[Listed]
@@ -115,13 +130,13 @@ class _Bounds:
         self._cut = len(prefix)
         self._delimiter = query.delimiter.encode()
         self.stop = key_end(prefix) or LAST_KEY
-        self.start = prefix
-        after = query.after.encode()
+        behind, after = query.behind.encode(), query.after.encode()
+        self.start = max(prefix, behind and behind + b"\x00")
         if after:
-            self.start = max(prefix, after + b"\x00")
+            self.start = max(self.start, after + b"\x00")
             folded = self.fold(after) if after.startswith(prefix) else None
             if folded is not None:
-                self.skip(folded)
+                self.start = max(self.start, key_end(folded) or LAST_KEY)
 
     @property
     def stretch(self) -> dict[str, Value]:
@@ -205,8 +220,9 @@ def list_versions(query: Query) -> Transaction[Listing]:
         return Listing([], [], more=False)
     bounds = _Bounds(query)
     entries: list[Row | bytes] = []
+    newest: set[int] = set()
     if query.after and query.after_version is not None:
-        rest = yield from _rest_of_key(query)
+        rest, newest = yield from _rest_of_key(query)
         entries.extend(rest)
     older = len(entries)
     folding = bool(query.delimiter)
@@ -228,7 +244,7 @@ def list_versions(query: Query) -> Transaction[Listing]:
         if len(entries) <= query.limit:
             bounds.give_back(rows[-1][1], entries)
         block *= 4
-    newest = _newest_ids(entries[older:])
+    newest |= _newest_ids(entries[older:])
     return _page(entries, query.limit, lambda row: listed_from(row, latest=row[0] in newest))
 
 
@@ -239,15 +255,31 @@ def _block_of_versions(query: Query, bounds: _Bounds, limit: int) -> Transaction
     return list(heapq.merge(live, history, key=lambda row: (row[1], -row[0])))[:limit]
 
 
-def _rest_of_key(query: Query) -> Transaction[list[Row]]:
-    """The versions of the key ``after`` that are older than ``after_version``."""
-    key = query.after.encode()
-    for live in (1, 0):
-        row: Row | None = yield one(_ID, bucket=query.bucket, key=key, live=live, version_id=query.after_version)
-        if row is not None:
-            rest: list[Row] = yield all_(_HISTORY_OF, bucket=query.bucket, key=key, below=row[0], limit=query.limit + 1)
-            return rest
-    return []
+def _rest_of_key(query: Query) -> Transaction[tuple[list[Row], set[int]]]:
+    """The versions of the key ``after`` that are older than ``after_version``, and the id of the first one if it is
+    the newest now: one that was removed has made way for it.
+    """
+    where: dict[str, Value] = {"bucket": query.bucket, "key": query.after.encode()}
+    where["below"] = yield from _place(query, where)
+    live: list[Row] = yield all_(_LIVE_OF, **where)
+    history: list[Row] = yield all_(_HISTORY_OF, limit=query.limit + 1, **where)
+    rest = sorted(live + history, key=lambda row: -row[0])[: query.limit + 1]
+    newer: Row | None = (yield one(_NEWER_OF, **where)) if rest else None
+    return rest, {row[0] for row in rest[:1] if newer is None}
+
+
+def _place(query: Query, where: Mapping[str, Value]) -> Transaction[int]:
+    """Where the version ``after_version`` stands or stood; beyond all of the key's when it cannot be told."""
+    version_id, _, place = (query.after_version or "").partition(".")
+    if place.isascii() and place.isdigit() and len(place) < _DIGITS:
+        return int(place)
+    row: Row | None = yield one(_ID, version_id=version_id, **where)
+    return _BEYOND if row is None else int(row[0])
+
+
+_DIGITS: Final = 19
+_BEYOND: Final = 2**63 - 1
+"""More than the id of any row."""
 
 
 def _newest_ids(entries: list[Row | bytes]) -> set[int]:
@@ -271,4 +303,4 @@ def _page(entries: list[Row | bytes], limit: int, listed: Callable[[Row], Listed
     last = entries[-1]
     if isinstance(last, bytes):
         return Listing(items, prefixes, more=True, last=last.decode())
-    return Listing(items, prefixes, more=True, last=items[-1].key, last_version=items[-1].version_id)
+    return Listing(items, prefixes, more=True, last=items[-1].key, last_version=f"{last[2]}.{last[0]}")

@@ -94,6 +94,10 @@ def test_where_a_list_begins(door: Door) -> None:
     assert entries(door, "marker=zzz")[0] == []
     assert entries(door, "list-type=2&start-after=b%2F1")[0] == ["b/2", "c"]
     assert entries(door, "marker=b%2F&delimiter=%2F") == (["c"], [])
+    assert entries(door, "marker=b%2F1&delimiter=%2F") == (["c"], [])
+    assert entries(door, "list-type=2&start-after=b%2F1&delimiter=%2F") == (["c"], ["b/"])
+    assert entries(door, "list-type=2&start-after=b%2F2&delimiter=%2F") == (["c"], [])
+    assert entries(door, "list-type=2&start-after=b%2F&delimiter=%2F&max-keys=1") == ([], ["b/"])
     answer = door.ask("GET", "/mine", "list-type=2&start-after=a&continuation-token=Yi8x").ok()
     assert answer.words("Contents/Key") == ["b/2", "c"]
     assert (answer.word("StartAfter"), answer.word("ContinuationToken")) == ("a", "Yi8x")
@@ -185,7 +189,7 @@ def test_pages_of_versions(door: Door, limit: int) -> None:
         if answer.word("IsTruncated") == "false":
             assert key is version is None
             break
-        assert (key, version) == found[-1]
+        assert (key, (version or "").partition(".")[0]) == found[-1]
         after = f"&key-marker={quote(key or '', safe='')}&version-id-marker={version}"
     assert found == every
     assert version_lines(door, "&key-marker=a") == [line for line in every if line[0] != "a"]
@@ -197,3 +201,22 @@ def test_a_page_of_versions_that_ends_with_a_prefix(door: Door) -> None:
     answer = door.ask("GET", "/mine", "versions&delimiter=%2F&max-keys=4").ok()
     assert (answer.word("NextKeyMarker"), answer.word("NextVersionIdMarker")) == ("b/", None)
     assert version_lines(door, "&delimiter=%2F&key-marker=b%2F") == [line for line in every if line[0] == "d"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+def test_versions_removed_page_by_page(door: Door, limit: int) -> None:
+    """As SDKs empty a bucket: each page goes before the next one is asked for, the version that it ended with too."""
+    door.ask("PUT", "/mine").ok()
+    door.ask("PUT", "/mine", "versioning", ENABLED).ok()
+    for _ in range(7):
+        door.ask("PUT", "/mine/k", body=b"1").ok()
+    after = ""
+    while True:
+        answer = door.ask("GET", "/mine", f"versions&max-keys={limit}{after}").ok()
+        assert answer.words("Version/IsLatest")[:1] == ["true"]
+        for version_id in answer.words("Version/VersionId"):
+            door.ask("DELETE", "/mine/k", f"versionId={version_id}").ok(204)
+        if answer.word("IsTruncated") == "false":
+            break
+        after = f"&key-marker={answer.word('NextKeyMarker')}&version-id-marker={answer.word('NextVersionIdMarker')}"
+    assert version_lines(door) == []

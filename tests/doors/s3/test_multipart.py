@@ -169,6 +169,7 @@ def test_parts_in_pages(door: Door) -> None:
     query = f"uploadId={upload}&max-parts=2"
     first = door.ask("GET", "/bucket/paged", query).ok()
     assert (first.words("Part/Size"), first.word("IsTruncated")) == (["1", "2"], "true")
+    assert door.ask("GET", "/bucket/paged", f"{query}&part-number-marker=").ok().words("Part/Size") == ["1", "2"]
     last = door.ask("GET", "/bucket/paged", f"{query}&part-number-marker={first.word('NextPartNumberMarker')}").ok()
     assert (last.words("Part/Size"), last.word("IsTruncated")) == (["3"], "false")
     door.ask("GET", "/bucket/paged", f"uploadId={upload}&max-parts=x").refused(400, "InvalidArgument")

@@ -29,9 +29,9 @@ class Asked:
         self.limit = parse_limit(param("max-keys"), "max-keys", most=PAGE, default=PAGE)
         self.url = parse_encoding(param("encoding-type"))
 
-    def query(self, after: str, version: str | None = None) -> Query:
+    def query(self, after: str, version: str | None = None, behind: str = "") -> Query:
         """What to look for behind ``after``. The bucket is found by name."""
-        return Query(0, self.prefix, self.delimiter, after, self.limit, version)
+        return Query(0, self.prefix, self.delimiter, after, self.limit, version, behind)
 
     def page(self, call: Call, found: Listing) -> documents.Listing:
         """What was found, to be written down."""
@@ -60,14 +60,16 @@ async def list_objects(call: Call) -> Response:
 
 
 async def list_objects_v2(call: Call) -> Response:
-    """S3 ListObjectsV2. An empty continuation token begins at the beginning."""
+    """S3 ListObjectsV2. An empty continuation token begins at the beginning. ``start-after`` within a common prefix
+    does not hide it, as a ``marker`` of version 1 does.
+    """
     param = call.param
     if param("list-type") != "2":
         raise refuse("InvalidArgument", "The only list-type is 2.", ArgumentName="list-type")
     asked = Asked(call)
     token, start_after = param("continuation-token"), param("start-after")
-    after = decode_token(token) if token else start_after or ""
-    found = await call.core.objects.list(call.who, call.bucket, asked.query(after))
+    after = decode_token(token) if token else ""
+    found = await call.core.objects.list(call.who, call.bucket, asked.query(after, behind=start_after or ""))
     wants_owner = (param("fetch-owner") or "").lower() == "true"
     owners = await owners_of(call, found) if wants_owner else None
     return xml(documents.list_objects_v2(

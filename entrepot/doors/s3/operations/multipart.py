@@ -14,7 +14,7 @@ from entrepot.doors.s3.bodies.checksums import (
     parse_upload_checksum,
     type_word,
 )
-from entrepot.doors.s3.calls import DEFAULT_CHECKSUM, SINGLE_LIMIT, Call, conditions, parse_meta, version_field
+from entrepot.doors.s3.calls import DEFAULT_CHECKSUM, SINGLE_LIMIT, Call, conditions, parse_meta, parse_number, version_field
 from entrepot.doors.s3.demands import check_demands, check_unencrypted, check_write_conditions
 from entrepot.doors.s3.documents import lists, outgoing
 from entrepot.doors.s3.documents.incoming import COMPLETE_BYTES, parse_complete
@@ -140,7 +140,7 @@ async def abort_upload(call: Call) -> Response:
 async def list_parts(call: Call) -> Response:
     """S3 ListParts."""
     limit = parse_limit(call.param("max-parts"), "max-parts", most=PAGE, default=PAGE)
-    marker = call.number("part-number-marker", 0, (1 << 31) - 1) or 0
+    marker = parse_number("part-number-marker", call.param("part-number-marker") or "0", 0, (1 << 31) - 1) or 0
     upload, parts = await call.core.uploads.list_parts(call.who, place_of(call), marker, limit + 1)
     more = 0 < limit < len(parts)
     page = lists.PartPage(parts[:limit], marker, parts[limit - 1].number if more else None, limit)
