@@ -14,7 +14,15 @@ from entrepot.doors.s3.bodies.checksums import (
     parse_upload_checksum,
     type_word,
 )
-from entrepot.doors.s3.calls import DEFAULT_CHECKSUM, SINGLE_LIMIT, Call, conditions, parse_meta, parse_number, version_field
+from entrepot.doors.s3.calls import (
+    DEFAULT_CHECKSUM,
+    SINGLE_LIMIT,
+    Call,
+    conditions,
+    parse_meta,
+    parse_number,
+    version_field,
+)
 from entrepot.doors.s3.demands import check_demands, check_unencrypted, check_write_conditions
 from entrepot.doors.s3.documents import lists, outgoing
 from entrepot.doors.s3.documents.incoming import COMPLETE_BYTES, parse_complete
