@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
+import inspect
 import os
 import pkgutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from operator import attrgetter
 from pathlib import Path
-from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from entrepot import doors
 from entrepot.asgi import Application, bounded
@@ -33,14 +33,20 @@ from entrepot.core.keys import Keys, Sealer
 from entrepot.core.objects import Objects
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
-from entrepot.doors import monitor
+from entrepot.doors import Door
 from entrepot.errors import ConfigInvalid, Unavailable
 from entrepot.observe import Observer, scrape
 from entrepot.ownership import make_directory, make_file
-from entrepot.wire.http import Handler, Request, Response
+from entrepot.ports import Opened, check_claims, share
+from entrepot.wire.http import Handler
 
-ALWAYS_OPEN: Final = frozenset({"monitor"})
-"""Doors that every server has; their settings are the server's own."""
+SHARED: Final = {
+    "region": "region",
+    "domain": "domain",
+    "metrics_enabled": "metrics.enabled",
+    "metrics_token": "metrics.token",
+}
+"""Fields of a door's settings that have the value of a setting of the whole server, and the name of that one."""
 
 
 def now() -> int:
@@ -117,7 +123,7 @@ def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore]
     return Core(
         buckets, objects, Uploads(database, content, buckets, objects, now),
         Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed), Health(database, stores),
-        Upkeep(database, stores, now), now,
+        Upkeep(database, stores, now), now, scrape,
     )  # fmt: skip
 
 
@@ -143,81 +149,64 @@ def application(config: Config) -> Application:
 
 
 def route(core: Core, config: Config) -> Handler:
-    """The doors behind one port. A signed request is S3's, whatever its path begins with, and so is one to
-    the host of a bucket.
-    """
-    domains = tuple(f".{domain.lower()}".encode() for domain in config.domain)
-    by_segment: dict[bytes, Handler] = {}
-    fallback: Handler = not_found
-    watch = monitor.build(core, monitor.Settings(metrics=config.metrics.enabled, token=config.metrics.token), scrape)
-    for segment in monitor.SEGMENTS:
-        by_segment[segment.encode()] = watch
-    for name, table in config.doors.items():
-        door = load_door(name)
-        handler: Handler = door.build(core, door_settings(door, name, table, config))
-        for segment in door.SEGMENTS:
-            by_segment[segment.encode()] = handler
-        if not door.SEGMENTS:
-            fallback = handler
-
-    def dispatch(request: Request) -> Awaitable[Response]:
-        segment = request.path[1:].partition(b"/")[0]
-        handler = by_segment.get(segment)
-        if handler is None or is_signed(request) or (domains and is_below(request, domains)):
-            handler = fallback
-        return handler(request)
-
-    return dispatch
-
-
-def is_signed(request: Request) -> bool:
-    """Whether a request carries a signature of S3, in its header or its query."""
-    authorization = request.headers.raw_get(b"authorization")
-    if authorization is not None and authorization.startswith(b"AWS"):
-        return True
-    query = request.raw_query.lower()
-    return b"x-amz-" in query or b"awsaccesskeyid" in query
-
-
-def is_below(request: Request, domains: tuple[bytes, ...]) -> bool:
-    """Whether the host of a request is a subdomain of one of the domains, which begin with a dot."""
-    host = (request.headers.raw_get(b"host") or b"").lower()
-    return host.partition(b":")[0].endswith(domains)
-
-
-async def not_found(request: Request) -> Response:
-    """What is answered when no door is open for a path."""
-    return Response(404, [(b"content-length", b"0")])
+    """All open doors behind one port. Raises ConfigInvalid."""
+    doors = open_doors(config)
+    return share(doors, {name: opened.door.build(core, opened.settings) for name, opened in doors.items()})
 
 
 def check_doors(config: Config) -> None:
-    """Raise ConfigInvalid for a door that is not there, or a setting that is not its own."""
-    for name, table in config.doors.items():
-        door_settings(load_door(name), name, table, config)
+    """Raise ConfigInvalid for a door that is not there, a setting that is not its own, or doors that are in each
+    other's way.
+    """
+    check_claims(list(open_doors(config).values()))
 
 
-def load_door(name: str) -> ModuleType:
-    """A door is the package of its name. Raises ConfigInvalid for one that is not there."""
-    if name in ALWAYS_OPEN or importlib.util.find_spec(f"entrepot.doors.{name}") is None:
-        known = ", ".join(_doors())
+def open_doors(config: Config) -> Mapping[str, Opened]:
+    """Every door that is open, with its settings: those that need none, and those that have a table, unless
+    ``enabled = false`` stands in it. Raises ConfigInvalid.
+    """
+    there = find_doors()
+    for name in config.doors.keys() - there.keys():
+        known = ", ".join(there)
         raise ConfigInvalid(f"doors.{name}", None, f"there is no door {name} to be set up; there is {known}")
-    return importlib.import_module(f"entrepot.doors.{name}")
+    opened = {}
+    for name, door in there.items():
+        table = config.doors.get(name)
+        if table is None and needs_settings(door):
+            continue
+        if table is None or table.get("enabled", True):
+            opened[name] = Opened(door, door_settings(door, table or {}, config))
+    return opened
 
 
-def _doors() -> list[str]:
-    return sorted({module.name for module in pkgutil.iter_modules(doors.__path__)} - ALWAYS_OPEN)
+def find_doors() -> Mapping[str, Door[Any]]:
+    """Every package among the doors, by its name. Raises ConfigInvalid for one that is no door."""
+    found = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(doors.__path__)):
+        door = getattr(importlib.import_module(f"entrepot.doors.{name}"), "DOOR", None)
+        if not isinstance(door, Door) or door.name != name:
+            raise ConfigInvalid(f"doors.{name}", None, f"the package {name} is no door: it has no DOOR of that name")
+        found[name] = door
+    return found
 
 
-def door_settings(door: ModuleType, name: str, table: Mapping[str, object], config: Config) -> object:
+def needs_settings(door: Door[Any]) -> bool:
+    """Whether a door cannot be opened without a table of its own."""
+    parameters = inspect.signature(door.settings).parameters
+    return any(each.default is each.empty for name, each in parameters.items() if name not in SHARED)
+
+
+def door_settings(door: Door[Any], table: Mapping[str, object], config: Config) -> object:
     """A door's own settings, and those of the whole server that it wants to know.
 
     Raises ConfigInvalid.
     """
-    shared = {"region": config.region, "domain": config.domain}
-    for key in shared.keys() & table.keys():
-        raise ConfigInvalid(f"doors.{name}.{key}", table[key], f"is a setting of the whole server: set {key} itself")
-    fields = door.Settings.__dataclass_fields__.keys()
-    for key in table.keys() - fields:  # "enabled" is every door's, and was read before
-        raise unknown(key, {"enabled", *fields}, f"doors.{name}")
-    given = {key: shared[key] for key in shared.keys() & fields}
-    return parse_settings(door.Settings, {**given, **table}, f"doors.{name}")
+    where = f"doors.{door.name}"
+    for key in SHARED.keys() & table.keys():
+        raise ConfigInvalid(f"{where}.{key}", table[key], f"is a setting of the whole server: set {SHARED[key]} itself")
+    fields = inspect.signature(door.settings).parameters.keys()
+    own = {key: value for key, value in table.items() if key != "enabled"}
+    for key in own.keys() - fields:
+        raise unknown(key, {"enabled", *fields}, where)
+    given = {key: attrgetter(SHARED[key])(config) for key in SHARED.keys() & fields}
+    return parse_settings(door.settings, {**given, **own}, where)

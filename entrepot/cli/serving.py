@@ -13,7 +13,8 @@ from entrepot.cli.greeting import greeting, introduction
 from entrepot.cli.opening import Data, File, opened, settings
 from entrepot.cli.preflight import check_port, check_tls
 from entrepot.cli.words import give_up_output, say
-from entrepot.config import Config
+from entrepot.config import Config, Sourced
+from entrepot.errors import ConfigInvalid
 
 
 def serve(
@@ -23,6 +24,10 @@ def serve(
     ] = None,
     workers: Annotated[
         int | None, Parameter(help="Processes that answer. [default: one for each core]", show_default=False)
+    ] = None,
+    doors: Annotated[
+        str | None,
+        Parameter(help="Doors that are open, with commas; all others are closed. [default: all]", show_default=False),
     ] = None,
     data: Data = None,
     config: File = None,
@@ -36,6 +41,8 @@ def serve(
     from entrepot.serving import share_metrics
 
     share_metrics(chosen)  # first: the check imports what counts
+    if doors is not None:
+        chosen = _with_doors(chosen, doors)
     check_settings(chosen)
     if chosen.tls_certificate is not None and chosen.tls_key is not None:
         check_tls(chosen.tls_certificate, chosen.tls_key)
@@ -47,6 +54,18 @@ def serve(
     code = run(chosen, lambda: _greet(chosen))
     if code:
         raise SystemExit(code)
+
+
+def _with_doors(config: Config, names: str) -> Config:
+    """The settings with these doors open and no others. Raises ConfigInvalid."""
+    from entrepot.app import find_doors
+
+    wanted = {name.strip() for name in names.split(",")} - {""}
+    there = find_doors().keys()
+    for name in wanted - there:
+        raise ConfigInvalid("--doors", names, f"there is no door {name}; there is {', '.join(there)}")
+    tables = {name: {**config.doors.get(name, {}), "enabled": name in wanted} for name in there}
+    return replace(config, doors={**config.doors, **tables})
 
 
 def _greet(config: Config) -> None:
@@ -70,9 +89,12 @@ def config(*, data: Data = None, config: File = None) -> None:
 
     Secrets are masked. What is not set at all stands in a comment.
     """
+    from entrepot.app import open_doors
+
     loaded = settings(data, config)
-    check_settings(loaded.config)
-    rows = loaded.settings
+    named = {row.name for row in loaded.settings}
+    words = (f"doors.{name}.enabled" for name in open_doors(loaded.config))
+    rows = (*loaded.settings, *(Sourced(word, value=True, source="default") for word in words if word not in named))
     lines = [(_line(row.name, row.value), row.source) for row in rows]
     width = min(48, max(len(line) for line, _ in lines))
     for line, source in lines:

@@ -48,18 +48,18 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
 
     Raises ConfigInvalid.
     """
-    # The usual store and the usual door are there whatever else is named beside them.
-    tree: Tree = {"stores": {"main": {}}, "doors": {"s3": {}}}
+    # The usual store is there whatever else is named beside it.
+    tree: Tree = {"stores": {"main": {}}, "doors": {}}
     _merge(tree, _from_file(file, environment))
     _merge(tree, _from_environment(environment))
     for name, value in flags.items():
         if value is not None:
             flag = "--" + name.replace("_", "-").replace(".", "-")
             _plant(tree, tuple(name.split(".")), Given(value, flag))
-    doors = _close_doors(tree)
+    _read_enabled(tree)
     config = build(Config, tree)
     rows = explain(Config, config, tree)
-    return Loaded(config, (*(Sourced(leaf.name, _shown(leaf, value), source) for leaf, value, source in rows), *doors))
+    return Loaded(config, tuple(Sourced(leaf.name, _shown(leaf, value), source) for leaf, value, source in rows))
 
 
 def variable(name: str) -> str:
@@ -129,23 +129,17 @@ def _merge(into: Tree, over: Tree) -> None:
             into[name] = item
 
 
-def _close_doors(tree: Tree) -> list[Sourced]:
-    """Take away the doors with ``enabled = false``, and the word from the others; returns what it is for each."""
-    doors, rows = tree["doors"], []
-    if isinstance(doors, Given):
-        return []
-    for name, door in list(doors.items()):
-        if not isinstance(door, dict):
+def _read_enabled(tree: Tree) -> None:
+    """The one word that every door's table may have, as what it means."""
+    doors = tree["doors"]
+    for name, door in ({} if isinstance(doors, Given) else doors).items():
+        if isinstance(door, Given) or "enabled" not in door:
             continue
-        enabled = door.pop("enabled", Given(True, "default"))
+        enabled = door["enabled"]
         if not isinstance(enabled, Given) or enabled.value not in (True, False, "true", "false"):
             value = enabled.value if isinstance(enabled, Given) else plain(enabled)
             raise ConfigInvalid(f"doors.{name}.enabled", value, "is true or false")
-        is_open = enabled.value in (True, "true")
-        rows.append(Sourced(f"doors.{name}.enabled", is_open, enabled.source))
-        if not is_open:
-            del doors[name]
-    return rows
+        door["enabled"] = Given(enabled.value in (True, "true"), enabled.source)
 
 
 def _shown(leaf: Leaf, value: object) -> object:

@@ -198,7 +198,7 @@ class Config:
     metrics: Metrics = field(default_factory=Metrics)
     limits: Limits = field(default_factory=Limits)
     doors: Annotated[Mapping[str, Mapping[str, object]], Meta(description="settings of each door, parsed by it")] = (
-        field(default_factory=lambda: {"s3": {}})
+        field(default_factory=dict)
     )
 
     def __post_init__(self) -> None:

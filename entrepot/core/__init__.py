@@ -29,3 +29,5 @@ class Core:
     upkeep: Upkeep
     clock: Callable[[], int]
     """Microseconds since the epoch."""
+    metrics: Callable[[], bytes]
+    """The metrics of all processes of this server, in Prometheus' text format."""

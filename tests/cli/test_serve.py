@@ -180,7 +180,7 @@ def test_bad_tls_files(tmp_path: Path, certificate: str, key: str, hint: str) ->
     ("toml", "words", "hint"),
     [
         ("lissten = 1", [], "nearest is listen"),
-        ("[doors.tuss]\nx = 1", [], "there is no door tuss to be set up; there is s3"),
+        ("[doors.tuss]\nx = 1", [], "there is no door tuss to be set up; there is monitor, s3"),
         ("[doors.s3]\nregio = 1", [], "nearest is doors.s3.region"),
         ("[doors.s3]\nenabld = false", [], "nearest is doors.s3.enabled"),
         ("", ["--workers", "0"], "workers"),

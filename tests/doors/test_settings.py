@@ -13,7 +13,7 @@ from entrepot.errors import ConfigInvalid
     ("doors", "name"),
     [
         ({"s4": {}}, "doors.s4"),
-        ({"monitor": {}}, "doors.monitor"),
+        ({"monitor": {"metrics_token": "let-me-see"}}, "doors.monitor.metrics_token"),
         ({"s3": {"regoin": "x"}}, "doors.s3.regoin"),
         ({"s3": {"region": "eu-x"}}, "doors.s3.region"),
     ],

@@ -13,9 +13,8 @@ from tests.serving.raw import Closed, Wire, ask, head, signed
 
 DOOR = """
 from dataclasses import dataclass
+from entrepot.doors import Door
 from entrepot.wire.http import Response
-
-SEGMENTS = ("broken",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -33,6 +32,8 @@ def build(core, settings):
 async def halves():
     yield b"01234"
     raise RuntimeError("a defect of this stream")
+
+DOOR = Door(name="broken", settings=Settings, build=build, paths=("/broken",))
 """
 
 
@@ -43,10 +44,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
     (tmp_path / "more" / "doors" / "broken.py").write_text(DOOR)
     extend = f"import sys, entrepot.doors\nentrepot.doors.__path__.append({str(tmp_path / 'more' / 'doors')!r})\n"
     (tmp_path / "more" / "sitecustomize.py").write_text(extend)
-    (tmp_path / "entrepot.toml").write_text("[doors.s3]\n[doors.broken]\n")
     paths = Server(tmp_path / "data").environment["PYTHONPATH"]
-    environment = {"PYTHONPATH": f"{tmp_path / 'more'}:{paths}", "ENTREPOT_CONFIG": str(tmp_path / "entrepot.toml")}
-    with Server(tmp_path / "data", environment=environment) as server:
+    with Server(tmp_path / "data", environment={"PYTHONPATH": f"{tmp_path / 'more'}:{paths}"}) as server:
         assert ask(server, "PUT", "/bucket").status == 200
         yield server
 

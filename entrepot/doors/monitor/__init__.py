@@ -1,32 +1,33 @@
-"""The monitor door: ``/health`` and ``/metrics``, for whoever watches over the server."""
+"""The monitor door: ``/health`` and ``/metrics``, for whoever watches over the server, and the paths at which MinIO
+tells of its health, since clients and charts made for it ask there.
+"""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from entrepot.core import Core
 from entrepot.core.health import State
+from entrepot.doors import Door
+from entrepot.doors.monitor import minio
 from entrepot.wire.http import Handler, Request, Response
-
-SEGMENTS = ("health", "metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """``token``, if any, is what ``Authorization: Bearer`` must carry to read the metrics; without
-    ``metrics`` nothing is counted and ``/metrics`` is not there.
+    """``metrics_token``, if any, is what ``Authorization: Bearer`` must carry to read the metrics; unless
+    ``metrics_enabled`` nothing is counted and ``/metrics`` is not there.
     """
 
-    metrics: bool = True
-    token: str = ""
+    metrics_enabled: bool = True
+    metrics_token: str = ""
 
 
-def build(core: Core, settings: Settings, scrape: Callable[[], bytes]) -> Handler:
-    """The door as a handler; ``scrape`` renders the metrics of all processes."""
+def build(core: Core, settings: Settings) -> Handler:
+    """The door as a handler."""
 
     async def answer(request: Request) -> Response:
         request.note["door"] = "monitor"
@@ -34,8 +35,10 @@ def build(core: Core, settings: Settings, scrape: Callable[[], bytes]) -> Handle
             return _text(405, b"only GET and HEAD are allowed here\n")
         if request.path == b"/health":
             return await _health(core, request)
-        if request.path == b"/metrics" and settings.metrics:
-            return _metrics(request, settings, scrape)
+        if request.path == b"/metrics" and settings.metrics_enabled:
+            return _metrics(core, request, settings)
+        if request.path.startswith(minio.PATH):
+            return await minio.answer(request, lambda: _health(core, request))
         return _text(404, b"there is /health and /metrics\n")
 
     return answer
@@ -63,12 +66,12 @@ def _word(state: State) -> str:
     return "ok" if state.problem is None else "failing"
 
 
-def _metrics(request: Request, settings: Settings, scrape: Callable[[], bytes]) -> Response:
+def _metrics(core: Core, request: Request, settings: Settings) -> Response:
     request.note["operation"] = "metrics"
     given = request.headers.get("authorization") or ""
-    if settings.token and not hmac.compare_digest(given.encode(), f"Bearer {settings.token}".encode()):
+    if settings.metrics_token and not hmac.compare_digest(given.encode(), f"Bearer {settings.metrics_token}".encode()):
         return _text(401, b"the token of the setting metrics.token is needed\n")
-    body = scrape()
+    body = core.metrics()
     return Response(200, _fields(b"text/plain; version=0.0.4; charset=utf-8", body), body)
 
 
@@ -78,3 +81,6 @@ def _text(status: int, body: bytes) -> Response:
 
 def _fields(media_type: bytes, body: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
+
+
+DOOR = Door(name="monitor", settings=Settings, build=build, paths=("/health", "/metrics", minio.PATH.decode()))

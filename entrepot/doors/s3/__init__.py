@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from entrepot import doors
 from entrepot.core import Core
 from entrepot.doors.s3.routes import Door
+from entrepot.doors.s3.signing.marks import is_signed
 from entrepot.wire.http import Handler
-
-SEGMENTS: tuple[str, ...] = ()
-"""No first path segment is this door's own: it answers what no other door claims."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +29,11 @@ class Settings:
 def build(core: Core, settings: Settings) -> Handler:
     """The door as a handler."""
     return Door(core, settings.region, settings.domain, version_2=settings.presigned_version_2)
+
+
+def hosts(settings: Settings) -> tuple[str, ...]:
+    """A bucket is a subdomain of each of these."""
+    return settings.domain
+
+
+DOOR = doors.Door(name="s3", settings=Settings, build=build, paths=("/",), hosts=hosts, claims=is_signed)
