@@ -136,8 +136,11 @@ class Database(Protocol):
         """
         ...
 
-    async def scan(self, operation: Transaction[T]) -> T:
-        """Run a read that may be long, on one snapshot, out of the way of the short ones."""
+    async def scan(self, operation: Transaction[T], *, background: bool = False) -> T:
+        """Run a bounded read of many rows, such as a page of a list, on one snapshot and out of the way of the
+        short ones. One that grows with what is stored, and that no client waits for, goes to the ``background``:
+        there it is in nobody's way, may wait long for its turn, and ends with Unavailable when the catalog is closed.
+        """
         ...
 
     async def write(self, operation: Transaction[T], *, heavy: bool = False, large: bool = False) -> T:
@@ -162,5 +165,5 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what is queued, then let go of every resource."""
+        """Finish what is queued, but for the background, then let go of every resource. An end is certain."""
         ...

@@ -218,7 +218,7 @@ async def _inspect(config: Config) -> list[Finding]:
             found.append(_ok("catalog", f"synchronous_commit is {commit}"))
         for name, text in (await core.health.report()).items():
             found.append((_ok if text == "ok" else _bad)(name.replace("store:", "store "), f"answers: {text}"))
-        bound = set(await database.scan(list_stores()))
+        bound = set(await database.scan(list_stores(), background=True))
         found.extend(
             _bad(f"store {name}", f"buckets are bound to it, and [stores.{name}] is not configured")
             for name in sorted(bound - config.stores.keys())

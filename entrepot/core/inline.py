@@ -78,7 +78,7 @@ class InlineStore:
 
     async def list(self, after: BlobId | None = None) -> AsyncIterator[BlobId]:
         last: bytes = after or b""
-        while page := await self._database.scan(rows.list_stored(self.name, last, PAGE)):
+        while page := await self._database.scan(rows.list_stored(self.name, last, PAGE), background=True):
             for id in page:
                 yield id
             last = page[-1]

@@ -64,9 +64,9 @@ class Inspection:
         async with self._database.alone("collect"):
             if self._deep:
                 await self._verify_inline()
-            for subject, broken in await self._database.scan(rows.find_broken()):
+            for subject, broken in await self._database.scan(rows.find_broken(), background=True):
                 yield Finding("structure", subject, broken)
-            for name in await self._database.scan(rows.list_stores()):
+            for name in await self._database.scan(rows.list_stores(), background=True):
                 if name not in self._stores:
                     yield Finding("store", f"store {name}", "is not configured, but buckets are bound to it")
             for name, store in self._stores.items():
@@ -80,7 +80,7 @@ class Inspection:
     async def _compare(self, name: str, store: BlobStore) -> None:
         """Look for every placed blob in its store."""
         after = b""
-        while page := await self._database.scan(rows.list_placements(name, after, LISTED)):
+        while page := await self._database.scan(rows.list_placements(name, after, LISTED), background=True):
             there = await store.stat(list(page))
             sound = [blob for blob, size in page.items() if there.get(blob) == size]
             self._missing.update({(name, blob): page[blob] for blob in page.keys() - set(sound)})
@@ -102,7 +102,7 @@ class Inspection:
 
     async def _verify_inline(self) -> None:
         after = 0
-        while found := await self._database.scan(rows.list_inline(after, INLINE_AT_ONCE)):
+        while found := await self._database.scan(rows.list_inline(after, INLINE_AT_ONCE), background=True):
             for id, name, data in found:
                 if digest(data) != name:
                     await self._database.write(damage_inline(id, data))
@@ -113,7 +113,7 @@ class Inspection:
         suspects = self._damaged.union(self._missing, self._unreadable)
         if not suspects:
             return
-        users = await self._database.scan(rows.list_users(frozenset(suspects)))
+        users = await self._database.scan(rows.list_users(frozenset(suspects)), background=True)
         arrived = await self._arrived()  # looked for after the names: whatever has one was put before
         for (store, blob), subject in users:
             if (store, blob) in arrived:
@@ -155,5 +155,5 @@ async def list_orphans(database: Database, name: str, store: BlobStore) -> Async
 
 
 async def _strangers(database: Database, name: str, page: Sequence[BlobId]) -> list[BlobId]:
-    placed = await database.scan(list_placed(name, page[0], page[-1]))
+    placed = await database.scan(list_placed(name, page[0], page[-1]), background=True)
     return [blob for blob in page if blob not in placed]

@@ -131,7 +131,7 @@ class Upkeep:
         return Inspection(self.database, self.stores, deep=deep).run()
 
     async def _estimate(self, done: Collected, cutoff: int, *, orphans: bool) -> None:
-        found = await self.database.scan(rows.estimate(cutoff))
+        found = await self.database.scan(rows.estimate(cutoff), background=True)
         done.manifests, done.inline, done.inline_bytes = found.manifests, found.inline, found.inline_bytes
         done.blobs, done.bytes, done.uploads_forgotten = found.blobs, found.bytes, found.uploads
         if orphans:
@@ -156,14 +156,14 @@ class _Collection:
         """Go on where a collector was stopped: its blobs may be in the store or gone."""
         for store in self._stores:
             after = b""
-            while found := await self._database.scan(rows.list_condemned(store, after, LISTED)):
+            while found := await self._database.scan(rows.list_condemned(store, after, LISTED), background=True):
                 await self._remove(store, found)
                 after = found[-1]
                 self._done.blobs += len(found)
                 self._progress(self._done)
 
     async def expire_uploads(self, cutoff: int) -> None:
-        for upload_id in await self._database.scan(rows.list_stale_uploads(cutoff)):
+        for upload_id in await self._database.scan(rows.list_stale_uploads(cutoff), background=True):
             with contextlib.suppress(UploadMissing):  # it has just ended by itself
                 await self._database.write(abort_upload(upload_id, self._clock()), heavy=True)
                 self._done.uploads_expired += 1
@@ -179,7 +179,7 @@ class _Collection:
         dropped = -1
         while dropped:
             dropped = 0
-            found = await self._database.scan(rows.list_unnamed_manifests(self._cutoff, ROUND))
+            found = await self._database.scan(rows.list_unnamed_manifests(self._cutoff, ROUND), background=True)
             for batch in _batches(found, MANIFEST_BATCH):
                 dropped += await self._database.write(rows.drop_manifests(batch, self._cutoff), heavy=True)
                 self._progress(self._done)
@@ -189,7 +189,7 @@ class _Collection:
         dropped = ROUND
         while dropped >= ROUND // 2:
             dropped = 0
-            found = await self._database.scan(rows.list_unnamed_inline(self._cutoff, ROUND))
+            found = await self._database.scan(rows.list_unnamed_inline(self._cutoff, ROUND), background=True)
             for batch in _batches(found, BATCH):
                 count, size = await self._database.write(rows.drop_inline(batch, self._cutoff))
                 dropped += count
@@ -201,7 +201,7 @@ class _Collection:
         dropped = ROUND
         while dropped >= ROUND // 2:
             dropped = 0
-            found = await self._database.scan(rows.list_unnamed_blobs(self._cutoff, ROUND))
+            found = await self._database.scan(rows.list_unnamed_blobs(self._cutoff, ROUND), background=True)
             known = sorted((each for each in found if each.store in self._stores), key=lambda each: each.blob)
             for batch in _batches(known, BATCH):
                 gone = await self._database.write(rows.condemn_unnamed(batch, self._cutoff))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import apsw
 
 from entrepot.catalog.database import Database, Transaction
-from entrepot.catalog.postgres.engine import DEFAULT_LIMITS, Limits, PostgreSQL
+from entrepot.catalog.postgres.engine import PostgreSQL
+from entrepot.catalog.postgres.lanes import DEFAULT_LIMITS, Limits
 from entrepot.catalog.sqlite.engine import SQLite
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +15,9 @@ import pytest
 from entrepot.catalog.database import Sql, Transaction, lock, one, run
 from entrepot.catalog.operations.buckets import delete_bucket
 from entrepot.catalog.operations.uploads import abort_upload, create_upload, put_part
-from entrepot.catalog.postgres.engine import Limits, PostgreSQL, _lock_text, translate
+from entrepot.catalog.postgres.engine import PostgreSQL
+from entrepot.catalog.postgres.errors import DATABASE_ERRORS, translate
+from entrepot.catalog.postgres.lanes import Limits, lock_text
 from entrepot.errors import Busy, ConfigInvalid, Corrupt, EntrepotError, StoreFull, Superseded, Unavailable
 from entrepot.model import Bytes, Checksums, Meta, Part, Upload
 from tests.catalog.engines import Server, write_once
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from tests.catalog.engines import Engine
     from tests.postgres import Postgres
 
-LIMITS = Limits(readers=2, writers=2, long=1, read_seconds=0.5, write_seconds=1.0, wait_seconds=0.3)
+LIMITS = Limits(readers=2, pages=1, writers=2, heavy=1, read_seconds=0.5, write_seconds=1.0, wait_seconds=0.3)
 SLEEP = Sql("SELECT pg_sleep(30)")
 TRY = Sql("SELECT 1")
 IN_USE = Sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
@@ -71,7 +74,7 @@ async def held(engine: Engine, name: bytes, *, shared: bool = False) -> AsyncIte
     """Another process holds a name."""
     connection = await asyncpg.connect(engine.address)
     async with connection.transaction():
-        await connection.execute(_lock_text(next(under(name, shared=shared))))
+        await connection.execute(lock_text(next(under(name, shared=shared))))
         yield
     await connection.close()
 
@@ -111,7 +114,7 @@ async def test_shared_names_exclude_only_who_wants_them_alone(database: Database
 
 
 async def test_a_space_has_its_own_names(database: Database, engine: Engine) -> None:
-    texts = {_lock_text(lock(space, name)) for space in (1, 2, 11) for name in (b"", b"1", b"/1", b"1/1")}
+    texts = {lock_text(lock(space, name)) for space in (1, 2, 11) for name in (b"", b"1", b"/1", b"1/1")}
     assert len(texts) == 12
 
 
@@ -311,6 +314,28 @@ async def test_a_name_that_was_lost_with_its_connection_is_told(engine: Engine, 
     with pytest.raises(Unavailable):
         await holding.__aexit__(None, None, None)
     await connection.close()
+
+
+def test_the_servers_last_word_before_the_end_of_a_connection_is_a_loss() -> None:
+    """A request that comes between the two meets a protocol in a state of its own."""
+    error = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+    assert isinstance(error, DATABASE_ERRORS)
+    assert isinstance(translate(error), Unavailable)
+
+
+async def test_closing_waits_for_no_end_that_may_never_come(engine: Engine) -> None:
+    database = await PostgreSQL.open(engine.address, replace(LIMITS, write_seconds=60, close_seconds=0.2))
+    holding = database.alone("collect")
+    still = await holding.__aenter__()
+    tasks = [
+        asyncio.create_task(each)
+        for each in (database.scan(single(SLEEP), background=True), database.write(single(SLEEP)))
+    ]
+    await asyncio.sleep(0.1)
+    await asyncio.wait_for(database.close(), 20)
+    for each in (*tasks, still(), holding.__aexit__(None, None, None), database.alone("other").__aenter__()):
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(each, 10)
 
 
 async def test_a_server_that_was_restarted_is_used_again(own: Postgres, database: Database) -> None:

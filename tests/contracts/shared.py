@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,12 @@ def claim_all(address: str, names: int) -> int:
     return sum(asyncio.run(_in_parallel(address, attempt, names)))
 
 
+def without_end(ended: threading.Event) -> Transaction[None]:
+    """A read that goes on until it is told to end."""
+    while not ended.is_set():
+        yield one(COUNT)
+
+
 class SharedContract(DatabaseContract):
     """For an engine that several processes can open."""
 
@@ -172,6 +179,24 @@ class SharedContract(DatabaseContract):
 
         assert await database.scan(operation()) == [1, 1, 1]
         assert await database.scan(count()) == 3
+
+    async def test_a_page_waits_for_nothing_in_the_background(self, engine: Engine, database: Database) -> None:
+        """Two scans that have no end, of which one may wait for the other; and then the end of the catalog."""
+        await database.write(put(b"1"))
+        other = await engine.open()
+        ended = threading.Event()
+        scans = [asyncio.create_task(other.scan(without_end(ended), background=True)) for _ in range(2)]
+        try:
+            await asyncio.sleep(0.1)
+            pages = asyncio.gather(*(other.scan(keys_from(b"")) for _ in range(8)))
+            assert await asyncio.wait_for(pages, 30) == [[b"1"]] * 8
+            async with other.alone("collect"), other.alone("another"), asyncio.timeout(30):
+                assert await other.write(put(b"2"), heavy=True) == 1
+            assert not any(scan.done() for scan in scans)
+        finally:
+            ended.set()
+            await asyncio.gather(*scans)
+            await other.close()
 
     async def test_nobody_sees_half_a_write(self, engine: Engine, database: Database, second: Database) -> None:
         def pair(i: int) -> Transaction[None]:

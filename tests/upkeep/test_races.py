@@ -65,8 +65,8 @@ async def test_a_name_between_snapshot_and_removal_is_kept(back: int, house: Hou
     renewed = {"inline": False, "blob": False, "large": False}
     scan = house.database.scan
 
-    async def interrupted(operation: object) -> object:
-        found: object = await scan(operation)  # type: ignore[arg-type]  # whatever the replaced method was given
+    async def interrupted(operation: object, *, background: bool) -> object:
+        found: object = await scan(operation, background=background)  # type: ignore[arg-type]  # whatever the replaced method was given
         stage = {
             list_unnamed_manifests.__name__: "large",
             list_unnamed_inline.__name__: "inline",

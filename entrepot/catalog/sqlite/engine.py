@@ -34,24 +34,25 @@ import queue
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
-from entrepot.catalog.database import Still, T, Transaction, Want
+from entrepot.catalog.database import Still, T, Transaction
 from entrepot.catalog.schema import migrate_sqlite
 from entrepot.catalog.sqlite.checkpoint import Checkpointer
+from entrepot.catalog.sqlite.connections import connect, drive, translate
+from entrepot.catalog.sqlite.lanes import Lane
 from entrepot.catalog.sqlite.solitude import Solitude
 from entrepot.catalog.sqlite.turnstile import Turnstile, held, held_here, still
-from entrepot.errors import Corrupt, StoreFull, Superseded, Unavailable
+from entrepot.errors import Unavailable
 
 BATCH: Final = 256
 """Operations in one commit at most: bounds how long a caller can be held up by its neighbours."""
 
-CACHE_KIB: Final = 16 * 1024
-"""Page cache of a connection."""
+PAGES: Final = 2
+"""Threads for bounded reads. What nobody waits for has one thread of its own."""
 
 
 class _Write:
@@ -81,8 +82,7 @@ class SQLite:
         self._drained: asyncio.Future[None] | None = None
         self._closed = False
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._local = threading.local()
-        self._connect = functools.partial(_connect, path, vfs)
+        self._connect = functools.partial(connect, path, vfs)
         self._turnstile = None if path is None else Turnstile(path)
         self._writer = self._open_writer()
         self._checkpointer: Checkpointer | None = None
@@ -92,8 +92,8 @@ class SQLite:
             self._reader = self._connect()
             self._checkpointer = Checkpointer(path, self._connect, lasting=lasting)
             self._checkpointer.watch(self._writer)
-        self._scanners = ThreadPoolExecutor(2, thread_name_prefix="catalog-scan")
-        self._scan_connections: list[apsw.Connection] = []
+        self._pages = Lane("catalog-page", PAGES, self._connect)
+        self._background = Lane("catalog-background", 1, self._connect)
         self._committer = threading.Thread(target=self._commit_loop, name="catalog-commit", daemon=True)
         self._committer.start()
 
@@ -134,26 +134,11 @@ class SQLite:
         except apsw.Error as error:
             raise translate(error) from error
 
-    async def scan(self, operation: Transaction[T]) -> T:
+    async def scan(self, operation: Transaction[T], *, background: bool = False) -> T:
         if self._memory:
             return await self.read(operation)
         self._refuse_closed()
-        return await self._loop.run_in_executor(self._scanners, self._scan, operation)
-
-    def _scan(self, operation: Transaction[T]) -> T:
-        connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        try:
-            if connection is None:
-                connection = self._local.connection = self._connect()
-                self._scan_connections.append(connection)
-            connection.execute("BEGIN")
-            try:
-                return drive(connection, operation)
-            finally:
-                if not connection.get_autocommit():  # an I/O error has ended the snapshot already
-                    connection.execute("COMMIT")
-        except apsw.Error as error:
-            raise translate(error) from error
+        return await (self._background if background else self._pages).run(operation)
 
     # -- writing
 
@@ -327,74 +312,19 @@ class SQLite:
 
     async def close(self) -> None:
         self._closed = True
+        self._background.stop()
         if self._cycling:
             self._drained = self._loop.create_future()
             await self._drained
         self._jobs.put(None)
         self._committer.join()
-        self._scanners.shutdown()
+        self._pages.close()
+        self._background.close()
         if self._checkpointer is not None:
             self._checkpointer.close()
-        for connection in (*self._scan_connections, self._reader, self._writer):
+        for connection in (self._reader, self._writer):
             if self._checkpointer is not None and self._checkpointer.broken:
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.close()
         if self._turnstile is not None:
             self._turnstile.close()
-
-
-def drive(connection: apsw.Connection, operation: Transaction[T]) -> T:
-    """Run an operation to its end on a connection, within whatever transaction is open."""
-    execute = connection.execute
-    result: Any = None
-    try:
-        while True:
-            statement = operation.send(result)
-            want = statement.want
-            if want is Want.ONE:
-                result = execute(statement.sql.text, statement.params).fetchone()
-            elif want is Want.ALL:
-                result = execute(statement.sql.text, statement.params).fetchall()
-            elif want is Want.COUNT:
-                execute(statement.sql.text, statement.params)
-                result = connection.changes()
-            elif want is Want.ID:
-                execute(statement.sql.text, statement.params)
-                result = connection.last_insert_rowid() if connection.changes() else None
-            else:  # LOCK asks for nothing here: the write transaction is already alone
-                result = None
-                if want is Want.MANY:
-                    connection.executemany(statement.sql.text, statement.many)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
-
-
-def _connect(path: Path | None, vfs: str | None = None) -> apsw.Connection:
-    name = ":memory:" if path is None else str(path)
-    connection = apsw.Connection(name, vfs=vfs) if vfs else apsw.Connection(name)
-    connection.set_busy_timeout(5_000)
-    # Without it a join is planned anew each time its parameters change: 30 µs instead of 7.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    connection.execute("PRAGMA synchronous = FULL")
-    if path is not None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-    return connection
-
-
-def translate(error: apsw.Error) -> Exception:
-    """SQLite's errors in our words; what has no word is a defect and comes back as it is."""
-    match error:
-        case apsw.FullError():
-            return StoreFull("the disk that holds the catalog is full")
-        case apsw.ConstraintError():
-            return Superseded(str(error))
-        case apsw.CorruptError() | apsw.NotADBError():
-            return Corrupt(f"the catalog is damaged: {error}")
-        case apsw.ConnectionClosedError():
-            return Unavailable("the catalog is closed")
-        case apsw.IOError() | apsw.BusyError() | apsw.LockedError() | apsw.CantOpenError() | apsw.ReadOnlyError():
-            return Unavailable(f"the catalog does not answer: {error}")
-    return error
