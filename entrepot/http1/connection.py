@@ -24,10 +24,9 @@ PIPELINE: Final = 256
 
 
 class Service:
-    """What the connections of a worker share: the handler, the bounds, and one another."""
+    """What the connections of a worker share, whatever they were made to: the bounds, and one another."""
 
-    def __init__(self, handler: Handler, *, header_bytes: int = 16_384, most: int = 1024) -> None:
-        self.handler = handler
+    def __init__(self, *, header_bytes: int = 16_384, most: int = 1024) -> None:
         self.header_bytes = header_bytes
         self.most = most
         self.connections: set[Connection] = set()
@@ -54,8 +53,9 @@ class Connection(asyncio.Protocol):
     over whatever else comes; ``_ended`` tells that nothing does.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, handler: Handler) -> None:
         self._service = service
+        self._handler = handler
         self._parser = Parser(self)
         self._exchanges: deque[Exchange] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
         peer = transport.get_extra_info("peername")
-        self._client: str = peer[0] if peer else ""
+        self._client: str = peer[0] if isinstance(peer, tuple) else ""  # over a Unix socket nobody has an address
         self._scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
         self._service.connections.add(self)
         if self._service.stopping:  # accepted just before, or a handshake that was under way
@@ -280,7 +280,7 @@ class Connection(asyncio.Protocol):
             # next one on the connection for a field of that one, and waits for a minute.
             if body.ended and headers.raw_get(b"expect") is not None:
                 self._invite(exchange)
-            response = await self._service.handler(exchange.request)
+            response = await self._handler(exchange.request)
             if not body.ended:
                 await body.drain(headers)
                 if body.pending(headers):

@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from entrepot.http1.connection import Connection, Service
+from entrepot.wire.http import Handler
 
 PAUSE_SECONDS: Final = 0.1
 """Before the next attempt to take a connection when the system had no room for one."""
@@ -22,11 +24,12 @@ PAUSE_SECONDS: Final = 0.1
 
 class Handshakes:
     """Takes connections from a listening socket. One too many is closed before a word of TLS is said: an
-    answer would cost what it is refused for.
+    answer would cost what it is refused for. Each handshake asks for ``tls`` anew, as certificates change.
     """
 
-    def __init__(self, service: Service, tls: ssl.SSLContext, *, seconds: float) -> None:
+    def __init__(self, service: Service, handler: Handler, tls: Callable[[], ssl.SSLContext], seconds: float) -> None:
         self._service = service
+        self._handler = handler
         self._tls = tls
         self._seconds = seconds
         self._under_way: set[asyncio.Task[None]] = set()
@@ -56,5 +59,6 @@ class Handshakes:
     async def _greet(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):  # not TLS, too slow, or gone: nobody is there to be told
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self._service), client, ssl=self._tls, ssl_handshake_timeout=self._seconds
-            )
+                lambda: Connection(self._service, self._handler), client, ssl=self._tls(),
+                ssl_handshake_timeout=self._seconds,
+            )  # fmt: skip

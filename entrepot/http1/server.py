@@ -7,11 +7,12 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, NamedTuple
 
 from entrepot.http1.connection import Connection, Service
 from entrepot.http1.handshakes import Handshakes
+from entrepot.wire.http import Handler
 
 BACKLOG: Final = 2048
 """Connections that the kernel holds for a worker that is busy."""
@@ -26,6 +27,14 @@ SWEEP_SECONDS: Final = 5
 """How often connections that do not get on are looked for."""
 
 
+class Listener(NamedTuple):
+    """A bound socket, the handler of what comes in by it, and the TLS of the next handshake if it speaks TLS."""
+
+    socket: socket.socket
+    handler: Handler
+    tls: Callable[[], ssl.SSLContext] | None
+
+
 class Server:
     """Connections over one service. Bodies and answers that do not move for ``stall_seconds`` are given up;
     after ``stop_seconds`` so is what a stopping server still has under way.
@@ -36,15 +45,15 @@ class Server:
         self._stall_seconds = stall_seconds
         self._stop_seconds = stop_seconds
 
-    async def run(
-        self, listener: socket.socket, tls: ssl.SSLContext | None, stop: asyncio.Event, ready: Callable[[], None]
-    ) -> None:
+    async def run(self, listeners: Sequence[Listener], stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Serve until ``stop`` is set and requests in flight have been answered. ``ready`` is called when
-        connections are taken. Raises OSError when the address cannot be listened on.
+        connections are taken. Raises OSError when an address cannot be listened on.
         """
         sweeper = asyncio.create_task(self._sweep())
         try:
-            async with self._taking(listener, tls):
+            async with contextlib.AsyncExitStack() as stack:
+                for listener in listeners:
+                    await stack.enter_async_context(self._taking(listener))
                 ready()
                 await stop.wait()
         finally:
@@ -52,19 +61,21 @@ class Server:
             sweeper.cancel()
 
     @contextlib.asynccontextmanager
-    async def _taking(self, listener: socket.socket, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
+    async def _taking(self, listener: Listener) -> AsyncIterator[None]:
         """Take connections inside. Raises OSError."""
         loop = asyncio.get_running_loop()
+        sock, handler, tls = listener
         if tls is None:
-            server = await loop.create_server(lambda: Connection(self._service), sock=listener, backlog=BACKLOG)
+            make = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+            server = await make(lambda: Connection(self._service, handler), sock=sock, backlog=BACKLOG)
             try:
                 yield
             finally:
                 server.close()
         else:
-            listener.listen(BACKLOG)
-            listener.setblocking(False)
-            taking = loop.create_task(Handshakes(self._service, tls, seconds=HEAD_SECONDS).run(listener))
+            sock.listen(BACKLOG)
+            sock.setblocking(False)
+            taking = loop.create_task(Handshakes(self._service, handler, tls, HEAD_SECONDS).run(sock))
             try:
                 yield
             finally:

@@ -113,8 +113,8 @@ async def until(what: Callable[[], bool]) -> None:
 
 async def answers(parts: Sequence[bytes], pauses: random.Random) -> tuple[bytes, bool]:
     """What is written to a client that sends parts and an end; whether the connection breaks behind it."""
-    service = Service(refusing, header_bytes=HEADER_BYTES)
-    connection, line = Connection(service), Line()
+    service = Service(header_bytes=HEADER_BYTES)
+    connection, line = Connection(service, refusing), Line()
     connection.connection_made(line)
     for part in parts:
         await until(lambda: line.reads or line.closed)

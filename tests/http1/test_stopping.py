@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from entrepot.http1.connection import Connection, Service
-from entrepot.http1.server import Server
+from entrepot.http1.server import Listener, Server
 from entrepot.wire.http import Request, Response
 
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -34,11 +34,12 @@ class Door:
 
 @asynccontextmanager
 async def serving(
-    service: Service, seconds: float = 30
+    service: Service, door: Door, seconds: float = 30
 ) -> AsyncIterator[tuple[asyncio.Event, asyncio.Task[None], int]]:
     listener = socket.create_server(("127.0.0.1", 0))
     stop, ready = asyncio.Event(), asyncio.Event()
-    running = asyncio.create_task(Server(service, stop_seconds=seconds).run(listener, None, stop, ready.set))
+    taking = [Listener(listener, door, None)]
+    running = asyncio.create_task(Server(service, stop_seconds=seconds).run(taking, stop, ready.set))
     await ready.wait()
     try:
         yield stop, running, listener.getsockname()[1]
@@ -50,8 +51,8 @@ async def serving(
 async def test_a_request_whose_client_has_gone_is_finished_too() -> None:
     """What it works with is closed behind the server."""
     door = Door()
-    service = Service(door)
-    async with serving(service) as (stop, running, port):
+    service = Service()
+    async with serving(service, door) as (stop, running, port):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(GET)
         await door.entered.wait()
@@ -70,7 +71,7 @@ async def test_a_request_whose_client_has_gone_is_finished_too() -> None:
 
 async def test_a_request_that_does_not_end_has_ended_when_the_server_has() -> None:
     door = Door()
-    async with serving(Service(door), seconds=0.05) as (stop, running, port):
+    async with serving(Service(), door, seconds=0.05) as (stop, running, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(GET)
         await door.entered.wait()
@@ -82,12 +83,12 @@ async def test_a_request_that_does_not_end_has_ended_when_the_server_has() -> No
 
 
 async def test_a_connection_that_is_made_while_the_server_stops_does_not_hold_it_up() -> None:
-    service = Service(Door())
+    service = Service()
     service.stopping = True
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     loop = asyncio.get_running_loop()
-    await loop.connect_accepted_socket(lambda: Connection(service), ours)
+    await loop.connect_accepted_socket(lambda: Connection(service, Door()), ours)
     await asyncio.wait_for(loop.sock_recv(theirs, 1), 10)
     assert not service.connections
     theirs.close()
