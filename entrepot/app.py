@@ -15,9 +15,7 @@ from typing import Any, Final
 
 from entrepot import doors
 from entrepot.asgi import Application, bounded
-from entrepot.blobs.disk import DiskStore
-from entrepot.blobs.memory import MemoryStore
-from entrepot.blobs.shelves import INCOMING, is_store
+from entrepot.blobs.kinds import Opening, kinds, stack
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations.blobs import has_placements
@@ -28,13 +26,12 @@ from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
 from entrepot.core.content import Content
 from entrepot.core.health import Health
-from entrepot.core.inline import InlineStore
 from entrepot.core.keys import Keys, Sealer
 from entrepot.core.objects import Objects
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
 from entrepot.doors import Door
-from entrepot.errors import ConfigInvalid, Unavailable
+from entrepot.errors import ConfigInvalid
 from entrepot.observe import Observer, scrape
 from entrepot.ownership import make_directory, make_file
 from entrepot.ports import Opened, check_claims, share
@@ -57,12 +54,11 @@ def now() -> int:
 @contextlib.asynccontextmanager
 async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[Core]:
     """Catalog, stores and services of one process, for as long as the context lasts; a server's is ``lasting``."""
-    async with contextlib.AsyncExitStack() as stack:
+    async with contextlib.AsyncExitStack() as until:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         database = await open_catalog(config, lasting=lasting)
-        stack.push_async_callback(database.close)
-        await check_mounted(config, database)
-        stores = open_stores(config, database, stack)
+        until.push_async_callback(database.close)
+        stores = await open_stores(config, database, until)
         spool = config.data / "spool"
         with contextlib.suppress(FileExistsError):
             make_directory(spool)
@@ -70,7 +66,7 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
             database, stores, Budget(config.memory_budget, spool), now,
             blob_size=config.blob_size, inline_limit=config.inline_limit,
         )  # fmt: skip
-        stack.callback(content.close)
+        until.callback(content.close)
         yield assemble(config, database, stores, content)
 
 
@@ -88,30 +84,16 @@ async def open_catalog(config: Config, *, lasting: bool) -> Database:
     return await SQLite.open(path, lasting=lasting)
 
 
-async def check_mounted(config: Config, database: Database) -> None:
-    """A directory that is empty because its disk is not mounted must not become a new store: what is put there is
-    lost to sight once the disk is back. Raises Unavailable.
-    """
-    for name, store in config.stores.items():
-        path = config.store_path(name)
-        if store.kind == "disk" and not is_store(path) and await database.read(has_placements(name)):
-            hint = f"mount its disk, or make the directory {path / INCOMING} to begin with an empty store"
-            raise Unavailable(f"store {name}: the catalog names blobs in it, and {path} holds none: {hint}")
-
-
-def open_stores(config: Config, database: Database, stack: contextlib.AsyncExitStack) -> Mapping[str, BlobStore]:
-    """Every store of the configuration by name; ``database`` holds the blobs of inline ones, and ``stack`` closes
-    what has to be closed.
-    """
+async def open_stores(config: Config, database: Database, until: contextlib.AsyncExitStack) -> Mapping[str, BlobStore]:
+    """Every store of the configuration by name, closed when ``until`` ends. Raises Unavailable."""
     stores: dict[str, BlobStore] = {}
-    for name, store in config.stores.items():
-        if store.kind == "memory":
-            stores[name] = MemoryStore(name)
-        elif store.kind == "inline":
-            stores[name] = InlineStore(database, name)
-        else:
-            stores[name] = disk = DiskStore(config.store_path(name), name)
-            stack.callback(disk.close)
+    for name, settings in config.stores.items():
+
+        async def is_used(name: str = name) -> bool:
+            return await database.read(has_placements(name))
+
+        opening = Opening(name, config.data, database, is_used)
+        stores[name] = stack(await until.enter_async_context(kinds()[settings.kind].open(opening, settings)))
     return stores
 
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from entrepot.config import Config, Loaded, Store, load, parse_settings, variable
+from entrepot.blobs.disk import Settings
+from entrepot.config import Config, Loaded, load, parse_settings, variable
 from entrepot.config.tree import BYTES, leaves
 from entrepot.errors import ConfigInvalid, Invalid
 
@@ -50,8 +51,8 @@ def test_nothing_has_to_be_configured() -> None:
     loaded = load({}, {})
     config = loaded.config
     assert (config.data, config.address, config.region) == (Path("entrepot-data"), ("127.0.0.1", 9000), "us-east-1")
-    assert config.stores == {"main": Store()}
-    assert config.store_path("main") == Path("entrepot-data/blobs")
+    assert config.stores == {"main": Settings()}
+    assert config.directories() == {"main": Path("entrepot-data/blobs")}
     assert config.doors == {}
     assert config.workers >= 1
     assert config.sealing_bytes() is None
@@ -78,20 +79,16 @@ def test_layers_meet_inside_of_one_table() -> None:
     toml = '[stores.fast]\nkind = "disk"\npath = "/fast"\n'
     environment = {"ENTREPOT_STORES__FAST__PATH": "/faster", "ENTREPOT_DEFAULT_STORE": "fast"}
     loaded = settings(toml, environment)
-    assert loaded.config.stores["fast"] == Store(kind="disk", path=Path("/faster"))
+    assert loaded.config.stores["fast"] == Settings(path=Path("/faster"))
     assert "main" in loaded.config.stores
     assert source(loaded, "stores.fast.kind") == "entrepot.toml"
     assert source(loaded, "stores.fast.path") == "ENTREPOT_STORES__FAST__PATH"
-    assert loaded.config.store_path("fast") == Path("/faster")
+    assert loaded.config.directories()["fast"] == Path("/faster")
 
 
 def test_paths_of_stores_start_at_the_data() -> None:
     config = settings('data = "/d"\n[stores.a]\npath = "x"\n[stores.b]\n').config
-    assert [config.store_path(name) for name in ("main", "a", "b")] == [
-        Path("/d/blobs"),
-        Path("/d/x"),
-        Path("/d/blobs-b"),
-    ]
+    assert config.directories() == {"main": Path("/d/blobs"), "a": Path("/d/x"), "b": Path("/d/blobs-b")}
 
 
 def test_variables_carry_every_kind_of_value() -> None:

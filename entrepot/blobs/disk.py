@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
 
 from entrepot.blobs.files import PLAIN, Files
+from entrepot.blobs.kinds import Kind, Opening, StoreSettings
 from entrepot.blobs.recent import Recent
-from entrepot.blobs.shelves import Part, Shelves, Stamp, Whole
+from entrepot.blobs.shelves import INCOMING, Part, Shelves, Stamp, Whole, is_store
 from entrepot.blobs.store import MAX_BLOB, Capabilities, check_span
 from entrepot.blobs.threads import Shared, Threads
 from entrepot.errors import BlobCorrupt, Missing, StoreFull, Unavailable
@@ -123,3 +129,44 @@ class DiskStore:
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(StoreSettings):
+    """The table of a store of this kind."""
+
+    kind: Annotated[Literal["disk"], Meta(description="`disk` keeps blobs as files")] = "disk"
+    path: Annotated[
+        Path | None,
+        Meta(
+            description="directory of a disk store; a relative one starts at `data`",
+            extra={"default": "`blobs` for the store `main`, `blobs-<name>` for others"},
+        ),
+    ] = None
+
+
+def _directory(settings: Settings, name: str, data: Path) -> Path:
+    return data / (settings.path or ("blobs" if name == "main" else f"blobs-{name}"))
+
+
+@contextlib.asynccontextmanager
+async def _open(opening: Opening, settings: Settings) -> AsyncIterator[DiskStore]:
+    path = _directory(settings, opening.name, opening.data)
+    await _check_mounted(opening, path)
+    store = DiskStore(path, opening.name)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+async def _check_mounted(opening: Opening, path: Path) -> None:
+    """A directory that is empty because its disk is not mounted must not become a new store: what is put there is
+    lost to sight once the disk is back. Raises Unavailable.
+    """
+    if not is_store(path) and await opening.is_used():
+        hint = f"mount its disk, or make the directory {path / INCOMING} to begin with an empty store"
+        raise Unavailable(f"store {opening.name}: the catalog names blobs in it, and {path} holds none: {hint}")
+
+
+KIND: Final = Kind(Settings, _open, _directory)

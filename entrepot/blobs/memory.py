@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
 
+from msgspec import Meta
+
+from entrepot.blobs.kinds import Kind, Opening, StoreSettings
 from entrepot.blobs.store import Capabilities, cut, digest
 from entrepot.errors import BlobCorrupt, BlobMissing, StoreFull
 from entrepot.model import BlobId, Buffer, Span
@@ -64,3 +70,20 @@ class MemoryStore:
 
 
 _CAPABILITIES = Capabilities(durable=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(StoreSettings):
+    """The table of a store of this kind."""
+
+    kind: Annotated[Literal["memory"], Meta(description="`memory` forgets them at the end and needs `workers = 1`")] = (
+        "memory"
+    )
+
+
+@contextlib.asynccontextmanager
+async def _open(opening: Opening, settings: Settings) -> AsyncIterator[MemoryStore]:
+    yield MemoryStore(opening.name)
+
+
+KIND: Final = Kind(Settings, _open, shared=False)

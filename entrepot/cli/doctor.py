@@ -81,7 +81,7 @@ def _bad(subject: str, text: str) -> Finding:
 
 def _directories(config: Config) -> Findings:
     """Each directory that is written to: made or makeable, synced writes work, room is left."""
-    stores = {f"store {name}": config.store_path(name) for name, s in config.stores.items() if s.kind == "disk"}
+    stores = {f"store {name}": path for name, path in config.directories().items()}
     for subject, path in {"data": config.data, **stores}.items():
         try:
             there = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())

@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeVar
 
 from cyclopts import Parameter
 
+from entrepot.blobs.kinds import kinds
 from entrepot.cli.ending import endable
 from entrepot.cli.words import Misused, complain
 from entrepot.config import Config, Loaded, Log, load
@@ -94,8 +95,7 @@ def check_data(config: Config) -> None:
 def own_directories(data: Path | None, file: Path | None) -> frozenset[Path]:
     """Where the catalog and the blobs are: neither a source nor a target of what a command moves."""
     config = settings(data, file).config
-    stores = [config.store_path(name) for name, store in config.stores.items() if store.kind == "disk"]
-    return frozenset(path.resolve() for path in (config.data, *stores))
+    return frozenset(path.resolve() for path in (config.data, *config.directories().values()))
 
 
 def check_outside(target: Path, own: frozenset[Path]) -> None:
@@ -107,6 +107,6 @@ def check_outside(target: Path, own: frozenset[Path]) -> None:
 def check_stores(config: Config) -> None:
     """What another process keeps in its memory cannot be reached. Raises ArgumentInvalid."""
     for name, store in config.stores.items():
-        if store.kind == "memory":
+        if not kinds()[store.kind].shared:
             hint = "is in the memory of the server: only the server's clients reach it"
             raise ArgumentInvalid(f"stores.{name}", store.kind, hint)

@@ -1,7 +1,7 @@
 """Settings: one frozen tree, read once where the program starts and handed down from there."""
 
 from entrepot.config.layers import Loaded, Sourced, load, variable
-from entrepot.config.settings import Config, Limits, Log, Metrics, Store
+from entrepot.config.settings import Config, Limits, Log, Metrics
 from entrepot.config.tree import parse_settings, unknown
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Log",
     "Metrics",
     "Sourced",
-    "Store",
     "load",
     "parse_settings",
     "unknown",

@@ -12,9 +12,9 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from entrepot.blobs.kinds import StoreSettings, kinds
 from entrepot.config.tree import BYTES, SECONDS, SECRET
 from entrepot.errors import ConfigInvalid
-from entrepot.model import MOST_INLINE
 
 KIB: Final = 1 << 10
 MIB: Final = 1 << 20
@@ -22,26 +22,6 @@ MIB: Final = 1 << 20
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """A table ``[stores.<name>]``: one place that keeps blobs."""
-
-    kind: Annotated[
-        Literal["disk", "inline", "memory"],
-        Meta(
-            description="`disk` keeps blobs as files, `inline` in the catalog, for a `blob_size` of up to 8 MiB; "
-            "`memory` forgets them at the end and needs `workers = 1`"
-        ),
-    ] = "disk"
-    path: Annotated[
-        Path | None,
-        Meta(
-            description="directory of a disk store; a relative one starts at `data`",
-            extra={"default": "`blobs` for the store `main`, `blobs-<name>` for others"},
-        ),
-    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +142,8 @@ class Config:
             extra=SECRET | {"form": "postgresql://user:password@host/database", "default": "SQLite in `data`"},
         ),
     ] = field(default="", repr=False)
-    stores: Annotated[Mapping[str, Store], Meta(description="places that keep blobs")] = field(
-        default_factory=lambda: {"main": Store()}
+    stores: Annotated[Mapping[str, StoreSettings], Meta(description="places that keep blobs")] = field(
+        default_factory=lambda: {"main": StoreSettings.variants()["disk"]()}
     )
     default_store: Annotated[str, Meta(description="the store of buckets that name none")] = "main"
     blob_size: Annotated[
@@ -210,10 +190,14 @@ class Config:
         """Host and port of ``listen``, the host without brackets."""
         return _address(self.listen)
 
-    def store_path(self, name: str) -> Path:
-        """The directory of the disk store ``name``."""
-        usual = Path("blobs" if name == "main" else f"blobs-{name}")
-        return self.data / (self.stores[name].path or usual)
+    def directories(self) -> Mapping[str, Path]:
+        """Where on this host each store lives that does, by its name."""
+        found = {}
+        for name, store in self.stores.items():
+            kind = kinds()[store.kind]
+            if kind.directory is not None:
+                found[name] = kind.directory(store, name, self.data)
+        return found
 
     def sealing_bytes(self) -> bytes | None:
         """``sealing_key`` as its 32 bytes, or None where the key file is to be used."""
@@ -258,11 +242,12 @@ def _check_stores(config: Config) -> None:
     if config.default_store not in config.stores:
         raise ConfigInvalid("default_store", config.default_store, f"is none of {', '.join(sorted(config.stores))}")
     for name, store in config.stores.items():
-        if store.kind == "memory" and config.workers > 1:
+        kind = kinds()[store.kind]
+        if not kind.shared and config.workers > 1:
             hint = "is in the memory of one process: set workers = 1"
             raise ConfigInvalid(f"stores.{name}", store.kind, hint)
-        if store.kind == "inline" and config.blob_size > MOST_INLINE:
-            hint = f"is more than {MOST_INLINE}, the longest blob of the inline store {name}"
+        if config.blob_size > kind.max_blob:
+            hint = f"is more than {kind.max_blob}, the longest blob of the {store.kind} store {name}"
             raise ConfigInvalid("blob_size", config.blob_size, hint)
 
 

@@ -43,6 +43,9 @@ FORMS: Final = {
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
+KIND: Final = "kind"
+"""The word in a table that chooses its class of settings, where there are several."""
+
 S = TypeVar("S")
 
 
@@ -119,6 +122,12 @@ def unknown(name: str, known: Iterable[str], where: str, source: str = "") -> Co
 
 def leaves(cls: type[object], where: str = "") -> Iterator[Leaf]:
     """Every setting that ``cls`` knows itself, in order of definition; ``*`` is a name of the user's."""
+    if (variants := _variants(cls)) is not None:
+        found = [leaf for variant in variants.values() for leaf in leaves(variant, where)]
+        words = [leaf.description for leaf in found if leaf.name == _join(where, KIND)]
+        yield Leaf(_join(where, KIND), "; ".join(words), "", secret=False, default=None)
+        yield from (leaf for leaf in found if leaf.name != _join(where, KIND))
+        return
     for name, hint in get_type_hints(cls, include_extras=True).items():
         path = _join(where, name)
         kind = _table(hint)
@@ -140,7 +149,7 @@ def _explain(hint: object, value: object, item: Given | Tree | None, path: str) 
         for name, inner in value.items():
             yield from _explain(table or Free, inner, below.get(name), _join(path, name))
     elif table is not None:
-        yield from explain(table, value, below, path)
+        yield from explain(type(value), value, below, path)
     elif hint is Free and isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _explain(Free, inner, below.get(name), _join(path, name))
@@ -171,7 +180,26 @@ def _named(table: type[object], name: str, item: Given | Tree, where: str) -> ob
         raise ConfigInvalid(path, name, "a name is made of a-z, 0-9, - and _, and 63 of them at most")
     if isinstance(item, Given):
         raise ConfigInvalid(path, item.value, f"is a table, written [{path}]")
-    return plain(item) if table is Free else build(table, item, path)
+    return plain(item) if table is Free else build(_variant(table, item, path), item, path)
+
+
+def _variant(table: type[object], item: Tree, where: str) -> type[object]:
+    """The class of settings behind a table: its ``kind`` chooses where there are several."""
+    variants = _variants(table)
+    if variants is None:
+        return table
+    word = item.get(KIND, Given(getattr(table(), KIND), ""))
+    if not isinstance(word, Given) or word.value not in variants:
+        value, source = (word.value, word.source) if isinstance(word, Given) else (plain(word), "")
+        told = source and f", from {source}"
+        raise ConfigInvalid(_join(where, KIND), value, f"expected one of {', '.join(variants)}; it is {value!r}{told}")
+    return variants[str(word.value)]
+
+
+def _variants(table: type[object]) -> Mapping[str, type[object]] | None:
+    """The classes by ``kind`` of a class that stands for several: the method ``variants`` of its own gives them."""
+    found = vars(table).get("variants")
+    return None if found is None else table.variants()  # type: ignore[attr-defined]  # it was found there
 
 
 def _convert(hint: object, item: Given, where: str) -> object:

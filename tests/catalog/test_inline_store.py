@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.blobs.inline import InlineStore
 from entrepot.blobs.probe import probe
 from entrepot.blobs.store import digest, receive
 from entrepot.catalog.database import Database, Row, Sql, Transaction, all_, run
 from entrepot.core.health import Health
-from entrepot.core.inline import InlineStore
 from entrepot.core.upkeep import Collected
 from entrepot.errors import BlobMissing, Unavailable
 from entrepot.model import BlobId

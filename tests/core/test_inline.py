@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from entrepot.app import open_core
-from entrepot.config import Config, Store, load
+from entrepot.blobs.inline import Settings
+from entrepot.config import Config, load
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put
 from entrepot.core.upkeep import Collected
@@ -23,7 +24,7 @@ BLOB_SIZE = 4 << 20
 
 def test_a_large_object_comes_and_goes(tmp_path: Path) -> None:
     data = random.Random(1).randbytes(SIZE)
-    config = Config(data=tmp_path, stores={"main": Store(kind="inline")}, blob_size=BLOB_SIZE)
+    config = Config(data=tmp_path, stores={"main": Settings()}, blob_size=BLOB_SIZE)
 
     async def put() -> None:
         async with open_core(config) as core:

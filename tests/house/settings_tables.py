@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from entrepot.config import Config, Store
+from entrepot.blobs.kinds import StoreSettings
+from entrepot.config import Config
 from entrepot.config.tree import MULTIPLES, Leaf, leaves
 
 
@@ -35,8 +36,8 @@ def _unit(leaf: Leaf) -> str:
 def _default(leaf: Leaf) -> str:
     if leaf.default is not None:
         return leaf.default
-    value: object = Store() if leaf.name.startswith("stores.") else Config()
-    for name in leaf.name.split(".")[2:] if isinstance(value, Store) else leaf.name.split("."):
+    value: object = StoreSettings() if leaf.name.startswith("stores.") else Config()
+    for name in leaf.name.split(".")[2:] if isinstance(value, StoreSettings) else leaf.name.split("."):
         value = getattr(value, name)
     if value in (None, "", ()):
         return "none"

@@ -1,6 +1,5 @@
-"""Blobs in the catalog's own database: a store that every host on the catalog shares, without a disk.
-
-It lies here and not among the stores because it is one on top of the catalog.
+"""Blobs in the catalog's own database: a store that every host on the catalog shares, without a disk. It is the one
+store that knows the catalog.
 """
 
 from __future__ import annotations
@@ -8,8 +7,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
 
+from msgspec import Meta
+
+from entrepot.blobs.kinds import Kind, Opening, StoreSettings
 from entrepot.blobs.store import Capabilities, cut, digest
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import stored as rows
@@ -90,3 +93,20 @@ class InlineStore:
 
 
 _CAPABILITIES: Final = Capabilities(max_blob=MOST_INLINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(StoreSettings):
+    """The table of a store of this kind."""
+
+    kind: Annotated[
+        Literal["inline"], Meta(description="`inline` in the catalog, for a `blob_size` of up to 8 MiB")
+    ] = "inline"
+
+
+@contextlib.asynccontextmanager
+async def _open(opening: Opening, settings: Settings) -> AsyncIterator[InlineStore]:
+    yield InlineStore(opening.database, opening.name)
+
+
+KIND: Final = Kind(Settings, _open, max_blob=MOST_INLINE)
