@@ -9,7 +9,7 @@
     ├── Denied               the principal may not do this
     ├── Invalid              NameInvalid   RangeInvalid    DigestMismatch  TooLarge  TooSmall
     │                        PartInvalid   PartMissing     PartOrder       BodyIncomplete  BodyStalled
-    │                        ConfigInvalid ArgumentInvalid
+    │                        ConfigInvalid ArgumentInvalid TagInvalid TagsTooMany
     ├── Unavailable          StoreFull     Busy            (worth another try later)
     ├── Corrupt              BlobCorrupt   stored bytes are not what was stored
     └── Incompatible         the data was written by a newer program
@@ -138,6 +138,19 @@ class NameInvalid(ArgumentInvalid):
 
 class ConfigInvalid(ArgumentInvalid):
     """A setting that is unknown or out of bounds."""
+
+
+class TagInvalid(ArgumentInvalid):
+    """A tag whose name or value cannot be."""
+
+
+class TagsTooMany(Invalid):
+    """More tags than ``limit`` on one thing."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(f"{count} tags are over the limit of {limit}")
+        self.count = count
+        self.limit = limit
 
 
 class RangeInvalid(Invalid):

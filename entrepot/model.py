@@ -181,6 +181,8 @@ class Version:
     checksums: Checksums
     parts: int = 0
     archived_at: int | None = None
+    tags: int = 0
+    """How many it has."""
 
     @property
     def size(self) -> int:
@@ -218,6 +220,8 @@ class Upload:
     composite: bool = True
     version_id: str | None = None
     etag: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Those of the version that it is to become."""
 
     @property
     def completed(self) -> bool:

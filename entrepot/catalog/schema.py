@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import msgspec
+
 from entrepot.errors import Incompatible
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def migrate_sqlite(connection: apsw.Connection) -> None:
     """Bring the catalog up to date in one immediate transaction, which it begins and commits.
     Waits for any other process that is doing so. Raises Incompatible.
     """
+    connection.create_scalar_function("unpacked", _unpacked, 1, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(TABLE)
@@ -89,6 +92,12 @@ def migrate_sqlite(connection: apsw.Connection) -> None:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        connection.create_scalar_function("unpacked", None)
+
+
+def _unpacked(*packed: Any) -> str | None:  # noqa: ANN401 - as apsw calls it
+    """Text by name, MessagePack until migration 5, as JSON. (PostgreSQL's script says it in its own words.)"""
+    return None if packed[0] is None else msgspec.json.encode(msgspec.msgpack.decode(packed[0])).decode()
 
 
 async def migrate_postgres(connection: asyncpg.Connection[asyncpg.Record]) -> None:

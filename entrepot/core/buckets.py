@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import buckets as rows
 from entrepot.catalog.operations.buckets import BucketChange
+from entrepot.catalog.operations.tags import list_bucket_tags
 from entrepot.core import access
+from entrepot.core.tags import OF_BUCKET, check_tags
 from entrepot.errors import ArgumentInvalid, BucketMissing, Denied, NameInvalid
 from entrepot.model import Bucket, Principal, Right, Versioning
 
@@ -85,6 +87,19 @@ class Buckets:
 
         check(await self.get(who, name, Right.ADMIN))  # so that strangers do not take the writers' turn
         return await self.database.write(rows.change_bucket(name, change, check))
+
+    async def tags(self, who: Principal, name: str) -> Mapping[str, str]:
+        """The tags of a bucket in order of name. Raises BucketMissing, Denied."""
+        found = await self.get(who, name)
+        return await self.database.read(list_bucket_tags(found.id))
+
+    async def set_tags(self, who: Principal, name: str, tags: Mapping[str, str]) -> None:
+        """Give a bucket these tags instead of those that it had; none take them away. Raises BucketMissing, Denied,
+        TagInvalid, TagsTooMany.
+        """
+        await self.get(who, name, Right.ADMIN)  # as above
+        check_tags(tags, OF_BUCKET)
+        await self.database.write(rows.tag_bucket(name, tags, lambda found: access.check(who, Right.ADMIN, found)))
 
     async def delete(self, who: Principal, name: str) -> None:
         """Raises BucketMissing, Denied, BucketNotEmpty."""

@@ -13,8 +13,10 @@ from entrepot.catalog.operations import objects as rows
 from entrepot.catalog.operations.layouts import find_layout
 from entrepot.catalog.operations.listing import Listing, Query, list_live, list_versions
 from entrepot.catalog.operations.objects import Deleted, NewVersion
+from entrepot.catalog.operations.tags import list_tags
 from entrepot.core import access
 from entrepot.core.content import Content, Intake, Received
+from entrepot.core.tags import OF_OBJECT, check_tags
 from entrepot.errors import (
     BlobMissing,
     BucketMissing,
@@ -56,6 +58,7 @@ class Put:
     keep: tuple[str, ...] = ()
     when: Precondition = ALWAYS
     asking: bool = True
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """How to copy: ``meta`` replaces the source's if given, ``keep`` asks for these checksums."""
+    """How to copy: ``meta`` and ``tags`` replace the source's if given, ``keep`` asks for these checksums."""
 
     source: Source
     meta: Meta | None = None
     keep: tuple[str, ...] = ()
     when: Precondition = ALWAYS
+    tags: Mapping[str, str] | None = None
 
 
 class Opened:
@@ -98,6 +102,16 @@ class Opened:
             return []
         found = await self._database.read(find_layout(version.id))
         if await self._is_replaced():  # asked afterwards: so they were this version's still
+            raise _replaced()
+        return found
+
+    async def tags(self) -> Mapping[str, str]:
+        """The tags of the version in order of name. Raises Busy as :meth:`read` does."""
+        version = self.version
+        if not version.tags:
+            return {}
+        found = await self._database.read(list_tags(version.id))
+        if await self._is_replaced():  # as above
             raise _replaced()
         return found
 
@@ -129,6 +143,17 @@ def _name(version: Version) -> tuple[int, int, bytes]:
     return version.id, version.created_at, version.bytes.hash
 
 
+def _present(version: Version | None, key: str, version_id: str | None) -> Version:
+    """What was found, the newest one without ``version_id``, if it is there and has bytes. Raises VersionMissing,
+    ObjectMissing, DeleteMarkerFound.
+    """
+    if version is None:
+        raise ObjectMissing(key) if version_id is None else VersionMissing(version_id)
+    if version.marker:
+        raise DeleteMarkerFound(key, version.version_id, current=version_id is None, modified=version.created_at)
+    return version
+
+
 def new_version_id() -> str:
     """32 characters that no other version has."""
     return secrets.token_hex(16)
@@ -153,8 +178,10 @@ class Objects:
 
         Raises BucketMissing, Denied, PreconditionFailed (before the body is read if it is certain
         then, and decided again when publishing), BodyIncomplete, TooLarge, DigestMismatch,
-        StoreFull. Nothing is visible after a failure or a cancellation before the commit.
+        StoreFull, TagInvalid, TagsTooMany. Nothing is visible after a failure or a cancellation before the commit.
         """
+        if put.tags:
+            check_tags(put.tags, OF_OBJECT)
         if who.account and put.when is ALWAYS and not put.asking and self._is_small(put.intake):
             return await self._put_small(who, bucket, key, body, put)
         found = await self._bucket(who, Right.WRITE, bucket)
@@ -184,7 +211,7 @@ class Objects:
         checksums = Checksums({name: received.digests[name] for name in put.keep})
         return NewVersion(
             id, bucket, key, self.new_id, etag_of(received.place, received.digests), who.account, received.place,
-            put.meta, checksums,
+            put.meta, checksums, tags=put.tags,
         )  # fmt: skip
 
     async def _publish(
@@ -207,14 +234,9 @@ class Objects:
         access.check(who, Right.READ, found)
         if version_id is not None and (version is None or version.version_id != version_id):
             version = await self.database.read(rows.find_version(found.id, key, version_id))
-            if version is None:
-                raise VersionMissing(version_id)
-        if version is None:
+        elif version is None:
             version = await self.database.read(rows.find_newest(found.id, key))
-        if version is None:
-            raise ObjectMissing(key)
-        if version.marker:
-            raise DeleteMarkerFound(key, version.version_id, current=version_id is None, modified=version.created_at)
+        version = _present(version, key, version_id)
         if when is not ALWAYS:
             when.check_read(version)
         return Opened(self.content, self.database, found, version)
@@ -237,19 +259,23 @@ class Objects:
         the source does not have. Raises what ``open`` and ``put`` raise, for the source with its
         own precondition.
         """
+        if copy.tags:
+            check_tags(copy.tags, OF_OBJECT)
         target = await self._bucket(who, Right.WRITE, bucket)
         source = await self.open(who, copy.source.bucket, copy.source.key, copy.source.version_id)
         copy.source.when.check_source(source.version)
         old = source.version
         meta = old.meta if copy.meta is None else copy.meta
+        tags = await source.tags() if copy.tags is None else copy.tags
         missing = tuple(name for name in copy.keep if name not in old.checksums.values or old.checksums.composite)
         elsewhere = source.bucket.store != target.store and old.bytes.inline is None and old.size
         if missing or elsewhere:
             new = await self._recut(who, source, target, key, meta, missing)
+            new = replace(new, tags=tags)
         else:
             new = NewVersion(
                 target.id, bucket, key, self.new_id, old.etag, who.account, replace(old.bytes, data=None), meta,
-                old.checksums,
+                old.checksums, tags=tags,
             )  # fmt: skip
         return old, await self._publish(new, copy.when)
 
@@ -281,6 +307,25 @@ class Objects:
         else:
             operation = rows.delete_version(found.id, bucket, key, version_id, now, when)
         return await self.database.write(operation)
+
+    async def tags(
+        self, who: Principal, bucket: str, key: str, version_id: str | None = None
+    ) -> tuple[Version, Mapping[str, str]]:
+        """The version meant, and its tags in order of name. Raises what :meth:`open` raises, and Busy."""
+        opened = await self.open(who, bucket, key, version_id)
+        return opened.version, await opened.tags()
+
+    async def set_tags(
+        self, who: Principal, bucket: str, key: str, tags: Mapping[str, str], version_id: str | None = None
+    ) -> Version:
+        """Give a version these tags instead of those that it had; none take them away.
+
+        Raises BucketMissing, Denied, ObjectMissing, VersionMissing, DeleteMarkerFound, TagInvalid, TagsTooMany.
+        """
+        found = await self._bucket(who, Right.WRITE, bucket)
+        check_tags(tags, OF_OBJECT)
+        version = await self.database.write(rows.tag_version(found.id, bucket, key, version_id, tags))
+        return _present(version, key, version_id)
 
     async def _bucket(self, who: Principal, right: Right, name: str) -> Bucket:
         found = await self.database.read(buckets.find_bucket(name))

@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import uploads as rows
 from entrepot.catalog.operations.objects import NewVersion, find_version
-from entrepot.catalog.operations.uploads import MOST_PARTS
+from entrepot.catalog.operations.uploads import MOST_PARTS, UploadPage
 from entrepot.catalog.operations.uploads import Outcome as Outcome  # noqa: PLC0414 - what doors get from completing
+from entrepot.catalog.operations.uploads import UploadQuery as UploadQuery  # noqa: PLC0414 - as below
 from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake
 from entrepot.core.objects import Objects, Source, stream
+from entrepot.core.tags import OF_OBJECT, check_tags
 from entrepot.digests import COMBINABLE, combine, composite
 from entrepot.errors import (
     ArgumentInvalid,
@@ -91,28 +93,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class UploadQuery:
-    """Which open uploads: those whose key begins with ``prefix``, behind ``after`` (a key and an
-    id; an empty id stands for every upload of that key). Keys that have ``delimiter`` behind the
-    prefix are told as one group.
-    """
-
-    prefix: str = ""
-    delimiter: str = ""
-    after: tuple[str, str] = ("", "")
-    limit: int = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class UploadPage:
-    """``following`` is the ``after`` of the next page, None on the last one."""
-
-    uploads: Sequence[Upload]
-    prefixes: Sequence[str]
-    following: tuple[str, str] | None
-
-
-@dataclass(frozen=True, slots=True)
 class Uploads:
     """The service for uploads."""
 
@@ -123,11 +103,26 @@ class Uploads:
     clock: Callable[[], int]
 
     async def create(
-        self, who: Principal, bucket: str, key: str, meta: Meta, *, algorithm: str = "", composite: bool = True
+        self,
+        who: Principal,
+        bucket: str,
+        key: str,
+        meta: Meta,
+        *,
+        algorithm: str = "",
+        composite: bool = True,
+        tags: Mapping[str, str] | None = None,
     ) -> Upload:
-        """Open an upload whose parts carry digests of ``algorithm``. Raises BucketMissing, Denied."""
+        """Open an upload whose parts carry digests of ``algorithm``; its version will have the ``tags``.
+
+        Raises BucketMissing, Denied, TagInvalid, TagsTooMany.
+        """
         found = await self.buckets.get(who, bucket, Right.WRITE)
-        new = Upload(0, secrets.token_urlsafe(24), found.id, key, who.account, self.clock(), meta, algorithm, composite)
+        check_tags(tags or {}, OF_OBJECT)
+        new = Upload(
+            0, secrets.token_urlsafe(24), found.id, key, who.account, self.clock(), meta, algorithm, composite,
+            tags=tags or {},
+        )  # fmt: skip
         return await self.database.write(rows.create_upload(new, bucket))
 
     async def put_part(
@@ -193,13 +188,7 @@ class Uploads:
     async def list(self, who: Principal, bucket: str, query: UploadQuery) -> UploadPage:
         """A page of open uploads by key, then id. Raises BucketMissing, Denied."""
         found = await self.buckets.get(who, bucket, Right.WRITE)
-        page = _Paging(query)
-        while page.wanted > 0:
-            asked = page.wanted
-            batch = await self.database.scan(rows.list_uploads(found.id, query.prefix, page.after, asked))
-            if page.add(batch) and len(batch) < asked:
-                break
-        return page.page()
+        return await self.database.scan(rows.list_uploads(found.id, query))
 
     async def complete(self, who: Principal, place: Place, completion: Completion) -> Outcome:
         """Publish the parts named, in their order, as one version. Copies no byte, unless the parts
@@ -228,6 +217,7 @@ class Uploads:
             return NewVersion(
                 bucket.id, bucket.name, upload.key, self.objects.new_id, multipart_etag(chosen), upload.owner,
                 recut or joined(chosen), upload.meta, whole_checksums(upload, chosen, completion), chosen,
+                upload.tags,
             )  # fmt: skip
 
         operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), completion.when)
@@ -263,57 +253,6 @@ class Uploads:
         if upload.completed:
             raise UploadMissing(place.upload_id)
         return bucket, upload
-
-
-class _Paging:
-    """Gathers a page from stretches of the list, past every group at once."""
-
-    def __init__(self, query: UploadQuery) -> None:
-        self._query = query
-        self._uploads: list[Upload] = []
-        self._groups: list[str] = []
-        self._last = query.after
-        self._more = False
-        self.after = query.after
-
-    @property
-    def wanted(self) -> int:
-        """One more than fits, so as to know whether there is one."""
-        if self._more or not self._query.limit:
-            return 0
-        return self._query.limit + 1 - len(self._uploads) - len(self._groups)
-
-    def add(self, batch: Sequence[Upload]) -> bool:
-        """Take a stretch in; False when it was left at a group, and has to be asked for again."""
-        for upload in batch:
-            group = self._group(upload.key)
-            at = (upload.key, upload.upload_id) if group is None else (group, "")
-            if at == self._query.after:
-                self.after = _behind(at[0])
-                return False
-            if self.wanted == 1:
-                self._more = True
-                return True
-            self._last = self.after = at
-            if group is not None:
-                self._groups.append(group)
-                self.after = _behind(group)
-                return False
-            self._uploads.append(upload)
-        return True
-
-    def _group(self, key: str) -> str | None:
-        delimiter, skip = self._query.delimiter, len(self._query.prefix)
-        end = key.find(delimiter, skip) if delimiter else -1
-        return None if end < 0 else key[: end + len(delimiter)]
-
-    def page(self) -> UploadPage:
-        return UploadPage(self._uploads, self._groups, self._last if self._more else None)
-
-
-def _behind(group: str) -> tuple[str, str]:
-    """Where the keys that begin with a group have ended: no key is longer than what is added."""
-    return group + "\U0010ffff" * 256, ""
 
 
 def _check_place(upload: Upload, bucket: Bucket, place: Place) -> None:

@@ -10,10 +10,21 @@ from tests.contracts.listing import ListingContract
 from tests.contracts.machine import MachineContract
 from tests.contracts.objects import ObjectsContract
 from tests.contracts.people import PeopleContract
+from tests.contracts.tags import TagsContract
+from tests.contracts.upload_lists import UploadListsContract
 from tests.contracts.uploads import UploadsContract
 
 
-class Operations(ObjectsContract, ListingContract, UploadsContract, BlobsContract, PeopleContract, MachineContract):
+class Operations(
+    ObjectsContract,
+    TagsContract,
+    ListingContract,
+    UploadsContract,
+    UploadListsContract,
+    BlobsContract,
+    PeopleContract,
+    MachineContract,
+):
     pass
 
 

@@ -25,7 +25,7 @@ from entrepot.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -53,10 +53,11 @@ def new_version(
     meta: Meta | None = None,
     checksums: Checksums = NO_CHECKSUMS,
     parts: Sequence[Part] = (),
+    tags: Mapping[str, str] | None = None,
 ) -> objects.NewVersion:
     return objects.NewVersion(
         bucket.id, bucket.name, key, lambda: version_id, hashlib.md5(data, usedforsecurity=False).hexdigest(), "owner",
-        bytes_ or inline(data), meta or Meta("text/plain"), checksums, parts,
+        bytes_ or inline(data), meta or Meta("text/plain"), checksums, parts, tags,
     )  # fmt: skip
 
 

@@ -30,9 +30,9 @@ DELIMITERS = st.sampled_from(["", "", "/", "/", "a", "//", "é", "a/b", "\x00"])
 
 _ANY = Sql("SELECT count(*) FROM versions WHERE bucket = :bucket")
 _MANY_KEYS = Sql(
-    "INSERT INTO versions (bucket, key, version_id, live, marker, size, etag, hash, media_type, parts, owner, "
-    "created_at) SELECT bucket, key || :suffix, version_id, live, marker, size, etag, hash, media_type, parts, "
-    "owner, created_at FROM versions WHERE bucket = :bucket AND live = 1"
+    "INSERT INTO versions (bucket, key, version_id, live, marker, size, etag, hash, store, media_type, parts, tags, "
+    "owner, created_at) SELECT bucket, key || :suffix, version_id, live, marker, size, etag, hash, store, media_type, "
+    "parts, tags, owner, created_at FROM versions WHERE bucket = :bucket AND live = 1"
 )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
 from entrepot.catalog.operations.keys import drop_grants
 from entrepot.catalog.operations.rows import BUCKET_COLUMNS, bucket_from
+from entrepot.catalog.operations.tags import drop_bucket_tags, keep_bucket_tags
 from entrepot.errors import BucketExists, BucketMissing, BucketNotEmpty
 from entrepot.model import Bucket, Versioning
 
@@ -109,6 +110,14 @@ def change_bucket(name: str, change: BucketChange, check: Check | None = None) -
     return changed
 
 
+def tag_bucket(name: str, tags: Mapping[str, str], check: Check | None = None) -> Transaction[None]:
+    """Give a bucket these tags instead of those that it had. Raises BucketMissing, and what ``check`` raises."""
+    bucket = yield from _hold(name, check)
+    yield from drop_bucket_tags(bucket.id)
+    if tags:
+        yield from keep_bucket_tags(bucket.id, tags)
+
+
 def delete_bucket(name: str, check: Check | None = None) -> Transaction[None]:
     """Drop an empty bucket; uploads still open in it end, and so do grants of keys for it. Raises BucketMissing,
     BucketNotEmpty, and what ``check`` raises.
@@ -118,6 +127,7 @@ def delete_bucket(name: str, check: Check | None = None) -> Transaction[None]:
         row: Row | None = yield one(any_left, id=bucket.id)
         if row is not None:
             raise BucketNotEmpty(name)
+    yield from drop_bucket_tags(bucket.id)
     yield run(_DROP_PARTS, id=bucket.id)
     yield run(_DROP_UPLOADS, id=bucket.id)
     yield from drop_grants(name)

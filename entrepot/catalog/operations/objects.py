@@ -10,8 +10,8 @@ Invariants of the table, kept by every operation here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from entrepot.catalog.database import Row, Sql, Transaction, insert, lock, one, run
@@ -20,6 +20,7 @@ from entrepot.catalog.operations.buckets import BUCKET_SPACE, Check
 from entrepot.catalog.operations.layouts import drop_layout, keep_layout
 from entrepot.catalog.operations.rows import (
     BUCKET_COLUMNS,
+    ID_OF_VERSION,
     VERSION_COLUMNS,
     VERSIONING,
     bucket_from,
@@ -27,6 +28,7 @@ from entrepot.catalog.operations.rows import (
     pack_checksums,
     version_from,
 )
+from entrepot.catalog.operations.tags import drop_tags, keep_tags
 from entrepot.errors import BucketMissing
 from entrepot.model import (
     ALWAYS,
@@ -53,8 +55,7 @@ _LOOK_UP: Final = Sql(
 _BUCKET_WIDTH: Final = len(BUCKET_COLUMNS.split(","))
 _VERSION: Final = Sql(
     f"SELECT i.data, {VERSION_COLUMNS} FROM versions v "
-    "LEFT JOIN inline_blobs i ON i.id = v.inline_id AND i.damaged = 0 "
-    "WHERE v.bucket = :bucket AND v.key = :key AND v.live = :live AND v.version_id = :version_id"
+    f"LEFT JOIN inline_blobs i ON i.id = v.inline_id AND i.damaged = 0 WHERE v.id = {ID_OF_VERSION}"
 )
 _LIVE: Final = Sql(f"SELECT {VERSION_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.key = :key AND v.live = 1")
 _NEWEST: Final = Sql(
@@ -62,12 +63,12 @@ _NEWEST: Final = Sql(
     "ORDER BY v.id DESC LIMIT 1"
 )
 _HELD: Final = Sql(
-    f"SELECT {BUCKET_COLUMNS}, v.id, v.manifest, v.parts FROM buckets b "
+    f"SELECT {BUCKET_COLUMNS}, v.id, v.manifest, v.parts, v.tags FROM buckets b "
     "LEFT JOIN versions v ON v.bucket = b.id AND v.key = :key AND v.live = 1 WHERE b.name = :name"
 )
 _SET: Final = (
-    "size", "etag", "hash", "inline_id", "blob", "manifest", "media_type", "headers", "metadata", "checksums", "parts",
-    "owner",
+    "size", "etag", "hash", "inline_id", "store", "blob", "manifest", "media_type", "headers", "metadata", "checksums",
+    "parts", "tags", "owner",
 )  # fmt: skip
 _INSERT: Final = Sql(
     f"INSERT INTO versions (bucket, key, version_id, live, marker, {', '.join(_SET)}, created_at) "
@@ -79,6 +80,7 @@ _OVERWRITE: Final = Sql(
 _ARCHIVE: Final = Sql("UPDATE versions SET live = 0, archived_at = :now WHERE id = :id")
 _REVIVE: Final = Sql("UPDATE versions SET live = 1, archived_at = NULL WHERE id = :id")
 _DELETE: Final = Sql("DELETE FROM versions WHERE id = :id")
+_TAG: Final = Sql("UPDATE versions SET tags = :tags WHERE id = :id")
 
 
 @value
@@ -97,6 +99,7 @@ class NewVersion:
     meta: Meta
     checksums: Checksums
     parts: Sequence[Part] = ()
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +123,8 @@ def look_up(bucket: str, key: str) -> Transaction[tuple[Bucket | None, Version |
 
 def find_version(bucket: int, key: str, version_id: str) -> Transaction[Version | None]:
     """One version of a key by id, a delete marker too, with its inline bytes."""
-    for live in (1, 0):
-        row: Row | None = yield one(_VERSION, bucket=bucket, key=key.encode(), version_id=version_id, live=live)
-        if row is not None:
-            return version_from(row[1:], row[0])
-    return None
+    row: Row | None = yield one(_VERSION, bucket=bucket, key=key.encode(), version_id=version_id)
+    return None if row is None else version_from(row[1:], row[0])
 
 
 def find_newest(bucket: int, key: str) -> Transaction[Version | None]:
@@ -141,6 +141,7 @@ class Former(NamedTuple):
     id: int
     manifest: int | None
     parts: int
+    tags: int
 
 
 class Held(NamedTuple):
@@ -165,8 +166,8 @@ def hold(bucket: int | None, name: str, key: str, check: Check | None = None) ->
         raise BucketMissing(name)
     if check is not None:
         check(bucket_from(row))
-    live, manifest, parts = row[_BUCKET_WIDTH:]
-    return Held(row[0], VERSIONING[row[4]], row[3], None if live is None else Former(live, manifest, parts))
+    live = None if row[_BUCKET_WIDTH] is None else Former(*row[_BUCKET_WIDTH:])
+    return Held(row[0], VERSIONING[row[4]], row[3], live)
 
 
 def insert_version(
@@ -191,8 +192,9 @@ def insert_version(
     version_id = new.new_id() if versioning is Versioning.ON else NULL_VERSION
     values = {
         "size": place_.size, "etag": new.etag, "hash": place_.hash, "inline_id": place_.inline, "blob": place_.blob,
-        "manifest": place_.manifest, **meta_values(new.meta), "checksums": pack_checksums(new.checksums),
-        "parts": len(new.parts), "owner": new.owner, "now": now,
+        "store": "" if place_.blob is None and place_.manifest is None else store, "manifest": place_.manifest,
+        **meta_values(new.meta), "checksums": pack_checksums(new.checksums),
+        "parts": len(new.parts), "tags": len(new.tags or ()), "owner": new.owner, "now": now,
     }  # fmt: skip
     if overwritten is None:
         id: int = yield insert(_INSERT, bucket=bucket, key=raw, version_id=version_id, live=1, marker=0, **values)
@@ -201,9 +203,11 @@ def insert_version(
         yield run(_OVERWRITE, id=id, **values)
     if new.parts:
         yield from keep_layout(id, new.parts)
+    if new.tags:
+        yield from keep_tags(id, new.tags)
     return Version(
         id, bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
-        new.checksums, len(new.parts),
+        new.checksums, len(new.parts), tags=len(new.tags or ()),
     )  # fmt: skip
 
 
@@ -224,7 +228,7 @@ def _make_room(bucket: int, key: str, live: Former | None, versioning: Versionin
 
 
 def _former(version: Version) -> Former:
-    return Former(version.id, version.bytes.manifest, version.parts)
+    return Former(version.id, version.bytes.manifest, version.parts, version.tags)
 
 
 def _drop(former: Former, now: int) -> Transaction[None]:
@@ -238,6 +242,8 @@ def _let_go(former: Former, now: int) -> Transaction[None]:
         yield from release(former.manifest, now)
     if former.parts:
         yield from drop_layout(former.id)
+    if former.tags:
+        yield from drop_tags(former.id)
 
 
 def delete_object(
@@ -260,8 +266,8 @@ def delete_object(
     version_id = marker_id if versioning is Versioning.ON else NULL_VERSION
     yield run(
         _INSERT, bucket=bucket, key=key.encode(), version_id=version_id, live=0, marker=1, size=0, etag="",
-        hash=b"", inline_id=None, blob=None, manifest=None, media_type="", headers=None, metadata=None,
-        checksums=None, parts=0, owner=owner, now=now,
+        hash=b"", inline_id=None, store="", blob=None, manifest=None, media_type="", headers=None, metadata=None,
+        checksums=None, parts=0, tags=0, owner=owner, now=now,
     )  # fmt: skip
     return Deleted(version_id, marker=True)
 
@@ -283,3 +289,25 @@ def delete_version(
     if newest is not None and not newest.live and not newest.marker:
         yield run(_REVIVE, id=newest.id)
     return Deleted(version_id, marker=version.marker)
+
+
+def tag_version(
+    bucket: int, name: str, key: str, version_id: str | None, tags: Mapping[str, str]
+) -> Transaction[Version | None]:
+    """Give a version these tags instead of those that it had, the newest one without ``version_id``. Nothing else of
+    it changes.
+
+    Returns it as it is then; a delete marker, which has no tags, as it was; None when it is not there. Raises
+    BucketMissing.
+    """
+    yield from hold(bucket, name, key)
+    find = find_newest(bucket, key) if version_id is None else find_version(bucket, key, version_id)
+    version = yield from find
+    if version is None or version.marker:
+        return version
+    if version.tags:
+        yield from drop_tags(version.id)
+    if tags:
+        yield from keep_tags(version.id, tags)
+    yield run(_TAG, id=version.id, tags=len(tags))
+    return replace(version, tags=len(tags))

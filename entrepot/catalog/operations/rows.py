@@ -11,7 +11,8 @@ from entrepot.catalog.database import Row, Value
 from entrepot.model import NO_CHECKSUMS, BlobId, Bucket, Bytes, Checksums, Listed, Meta, Version, Versioning
 
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack_text: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
+_json: Final = msgspec.json.Encoder().encode
+_from_json: Final = msgspec.json.Decoder(dict[str, str]).decode
 _NO_TEXT: Final[Mapping[str, str]] = {}
 
 
@@ -24,12 +25,13 @@ class _PackedChecksums(msgspec.Struct, array_like=True):
 _unpack_checksums: Final = msgspec.msgpack.Decoder(_PackedChecksums).decode
 
 
-def pack_text(values: Mapping[str, str]) -> bytes | None:
-    return _pack(dict(values)) if values else None
+def write_texts(values: Mapping[str, str] | None) -> str | None:
+    """Texts by name as a JSON object, which SQL can ask on every engine; None for no text."""
+    return _json(dict(values)).decode() if values else None
 
 
-def unpack_text(packed: bytes | None) -> Mapping[str, str]:
-    return _unpack_text(packed) if packed is not None else _NO_TEXT
+def read_texts(written: str | None) -> Mapping[str, str]:
+    return _from_json(written) if written is not None else _NO_TEXT
 
 
 def pack_checksums(checksums: Checksums) -> bytes | None:
@@ -57,7 +59,8 @@ def bucket_from(row: Row) -> Bucket:
 
 VERSION_COLUMNS: Final = (
     "v.id, v.bucket, v.key, v.version_id, v.live, v.marker, v.size, v.etag, v.hash, v.inline_id, v.blob, "
-    "v.manifest, v.media_type, v.headers, v.metadata, v.checksums, v.parts, v.owner, v.created_at, v.archived_at"
+    "v.manifest, v.media_type, v.headers, v.metadata, v.checksums, v.parts, v.owner, v.created_at, v.archived_at, "
+    "v.tags"
 )
 
 
@@ -65,9 +68,18 @@ def version_from(row: Row, data: bytes | None = None) -> Version:
     return Version(
         row[0], row[1], row[2].decode(), row[3], bool(row[4]), bool(row[5]), row[7], row[18], row[17],
         Bytes(row[6], row[8], row[9], data, None if row[10] is None else BlobId(row[10]), row[11]),
-        Meta(row[12], unpack_text(row[13]), unpack_text(row[14])), unpack_checksums(row[15]), row[16], row[19],
+        Meta(row[12], read_texts(row[13]), read_texts(row[14])), unpack_checksums(row[15]), row[16], row[19], row[20],
     )  # fmt: skip
 
+
+ID_OF_VERSION: Final = (
+    "coalesce((SELECT l.id FROM versions l WHERE l.bucket = :bucket AND l.key = :key AND l.live = 1 "
+    "AND l.version_id = :version_id), (SELECT h.id FROM versions h WHERE h.bucket = :bucket AND h.key = :key "
+    "AND h.live = 0 AND h.version_id = :version_id))"
+)
+"""The row of a version by its version id, NULL if there is none: of each half of the table an index finds it, as
+``live`` is said in words that the indexes know.
+"""
 
 LISTED_COLUMNS: Final = (
     "v.id, v.key, v.version_id, v.live, v.marker, v.etag, v.size, v.created_at, v.owner, v.checksums"
@@ -85,7 +97,7 @@ def listed_from(row: Row, *, latest: bool) -> Listed:
 def meta_values(meta: Meta) -> dict[str, Value]:
     """The parameters ``media_type``, ``headers`` and ``metadata``."""
     return {
-        "media_type": meta.media_type, "headers": pack_text(meta.headers), "metadata": pack_text(meta.user),
+        "media_type": meta.media_type, "headers": write_texts(meta.headers), "metadata": write_texts(meta.user),
     }  # fmt: skip
 
 

@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
+from entrepot.catalog.database import Row, Sql, Statement, Transaction, all_, lock, one, run
 from entrepot.catalog.operations.blobs import place, release
 from entrepot.catalog.operations.buckets import BUCKET_SPACE
+from entrepot.catalog.operations.folding import FOLD, Bounds, gather, split, walk
 from entrepot.catalog.operations.objects import NewVersion, insert_version
 from entrepot.catalog.operations.rows import (
-    LAST_KEY,
-    key_end,
     meta_values,
     pack_checksums,
+    read_texts,
     unpack_checksums,
-    unpack_text,
+    write_texts,
 )
 from entrepot.errors import BucketMissing, UploadMissing
 from entrepot.model import ALWAYS, BlobId, Bytes, Meta, Part, Precondition, Upload, Version
@@ -32,23 +32,23 @@ bucket's lock too, and before, as dropping the bucket ends its uploads.
 """
 
 _COLUMNS: Final = (
-    "id, upload_id, bucket, key, owner, created_at, media_type, headers, metadata, algorithm, composite, "
-    "version_id, etag"
+    "id, key, upload_id, bucket, owner, created_at, media_type, headers, metadata, algorithm, composite, "
+    "version_id, etag, tags"
 )
 _PART_COLUMNS: Final = "number, etag, created_at, size, hash, blob, manifest, checksums"
 _INSERT: Final = Sql(
     "INSERT INTO uploads (upload_id, bucket, key, owner, media_type, headers, metadata, algorithm, composite, "
-    "created_at) VALUES (:upload_id, :bucket, :key, :owner, :media_type, :headers, :metadata, :algorithm, "
-    ":composite, :now) RETURNING id"
+    "created_at, tags) VALUES (:upload_id, :bucket, :key, :owner, :media_type, :headers, :metadata, :algorithm, "
+    ":composite, :now, :tags) RETURNING id"
 )
 _BUCKET: Final = Sql("SELECT store FROM buckets WHERE id = :id")
 _FIND: Final = Sql(f"SELECT {_COLUMNS} FROM uploads WHERE upload_id = :upload_id")
 _FIND_PART: Final = Sql(f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = :upload AND number = :number")
 _PUT_PART: Final = Sql(
-    "INSERT INTO parts (upload, number, size, etag, hash, blob, manifest, checksums, created_at) "
-    "VALUES (:upload, :number, :size, :etag, :hash, :blob, :manifest, :checksums, :now) "
+    "INSERT INTO parts (upload, number, size, etag, hash, store, blob, manifest, checksums, created_at) "
+    "VALUES (:upload, :number, :size, :etag, :hash, :store, :blob, :manifest, :checksums, :now) "
     "ON CONFLICT (upload, number) DO UPDATE SET size = excluded.size, etag = excluded.etag, "
-    "hash = excluded.hash, blob = excluded.blob, "
+    "hash = excluded.hash, store = excluded.store, blob = excluded.blob, "
     "manifest = excluded.manifest, checksums = excluded.checksums, created_at = excluded.created_at"
 )
 _PARTS: Final = Sql(
@@ -58,10 +58,15 @@ _MANIFESTS: Final = Sql("SELECT manifest FROM parts WHERE upload = :upload AND m
 _DELETE_PARTS: Final = Sql("DELETE FROM parts WHERE upload = :upload")
 _DELETE: Final = Sql("DELETE FROM uploads WHERE id = :upload")
 _FINISH: Final = Sql("UPDATE uploads SET finished_at = :now, version_id = :version_id, etag = :etag WHERE id = :upload")
-_LIST: Final = Sql(
-    f"SELECT {_COLUMNS} FROM uploads WHERE bucket = :bucket AND finished_at IS NULL "
-    "AND key >= :start AND key < :stop AND (key > :key OR upload_id > :upload_id) "
-    "ORDER BY key, upload_id LIMIT :limit"
+_STRETCH: Final = "u.bucket = :bucket AND u.finished_at IS NULL AND u.key >= :start AND u.key < :stop"
+_BLOCK: Final = Sql(f"SELECT {_COLUMNS} FROM uploads u WHERE {_STRETCH} ORDER BY u.key, u.upload_id LIMIT :limit")
+_FIRST: Final = f"SELECT u.key FROM uploads u WHERE {_STRETCH} ORDER BY u.key LIMIT 1"
+_PREFIXES: Final = Sql(
+    f"{walk(_FIRST, f' AND {FOLD} > 0')} SELECT w.key FROM walk w WHERE w.key IS NOT NULL ORDER BY w.number"
+)
+_REST: Final = Sql(
+    f"SELECT {_COLUMNS} FROM uploads WHERE bucket = :bucket AND finished_at IS NULL AND key = :key "
+    "AND upload_id > :upload_id ORDER BY upload_id LIMIT :limit"
 )
 
 MOST_PARTS: Final = 10_000
@@ -77,10 +82,11 @@ def create_upload(new: Upload, bucket_name: str) -> Transaction[Upload]:
     inserted: Row = yield one(
         _INSERT, upload_id=new.upload_id, bucket=new.bucket, key=new.key.encode(), owner=new.owner,
         **meta_values(new.meta), algorithm=new.algorithm, composite=int(new.composite), now=new.created_at,
+        tags=write_texts(new.tags),
     )  # fmt: skip
     return Upload(
         inserted[0], new.upload_id, new.bucket, new.key, new.owner, new.created_at, new.meta, new.algorithm,
-        new.composite,
+        new.composite, tags=new.tags,
     )  # fmt: skip
 
 
@@ -108,7 +114,7 @@ def put_part(upload_id: str, bucket_name: str, part: Part, store: str, now: int)
     placed = yield from place(store, part.bytes, now)
     yield run(
         _PUT_PART, upload=upload.id, number=part.number, size=placed.size, etag=part.etag, hash=placed.hash,
-        blob=placed.blob, manifest=placed.manifest,
+        store=store if placed.size else "", blob=placed.blob, manifest=placed.manifest,
         checksums=pack_checksums(part.checksums), now=now,
     )  # fmt: skip
     return Part(part.number, part.etag, now, placed, part.checksums)
@@ -172,23 +178,59 @@ def _drop_parts(upload: int, now: int) -> Transaction[None]:
     yield run(_DELETE_PARTS, upload=upload)
 
 
-def list_uploads(bucket: int, prefix: str, after: tuple[str, str], limit: int) -> Transaction[list[Upload]]:
-    """Open uploads in order of key, then id. ``after`` is the last (key, id) of the page before;
-    an id of '' begins behind every upload of that key.
+@dataclass(frozen=True, slots=True)
+class UploadQuery:
+    """Which open uploads: those whose key begins with ``prefix``, behind ``after`` (a key and an
+    id; an empty id stands for every upload of that key). Keys that have ``delimiter`` behind the
+    prefix are told as one group; an ``after`` within a group is behind all of it.
     """
-    key, upload_id = after[0].encode(), after[1]
-    first = prefix.encode()
-    rows: list[Row] = yield all_(
-        _LIST, bucket=bucket, start=max(first, key if upload_id else key and key + b"\x00"),
-        stop=key_end(first) or LAST_KEY, key=key, upload_id=upload_id, limit=limit,
-    )  # fmt: skip
-    return [_upload_from(row) for row in rows]
+
+    prefix: str = ""
+    delimiter: str = ""
+    after: tuple[str, str] = ("", "")
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """``following`` is the ``after`` of the next page, None on the last one."""
+
+    uploads: Sequence[Upload]
+    prefixes: Sequence[str]
+    following: tuple[str, str] | None
+
+
+def list_uploads(bucket: int, query: UploadQuery) -> Transaction[UploadPage]:
+    """A page of the open uploads of a bucket in order of key, then id."""
+    if query.limit <= 0:
+        return UploadPage([], [], None)
+    key, upload_id = query.after[0].encode(), query.after[1]
+    bounds = Bounds(query.prefix.encode(), query.delimiter.encode(), key)
+    entries: list[Row | bytes] = []
+    if upload_id and key.startswith(query.prefix.encode()) and bounds.fold(key) is None:
+        entries += yield all_(_REST, bucket=bucket, key=key, upload_id=upload_id, limit=query.limit + 1)
+
+    def prefixes(wanted: int) -> Statement:
+        return all_(_PREFIXES, bucket=bucket, limit=wanted, **bounds.folding)
+
+    def block(wanted: int) -> Transaction[list[Row]]:
+        rows: list[Row] = yield all_(_BLOCK, bucket=bucket, limit=wanted, **bounds.stretch)
+        return rows
+
+    yield from gather(bounds, entries, query.limit, prefixes, block)
+    rows, groups, more = split(entries, query.limit)
+    uploads = [_upload_from(row) for row in rows]
+    if not more:
+        return UploadPage(uploads, groups, None)
+    ended = isinstance(entries[-1], bytes)
+    return UploadPage(uploads, groups, (groups[-1], "") if ended else (uploads[-1].key, uploads[-1].upload_id))
 
 
 def _upload_from(row: Row) -> Upload:
     return Upload(
-        row[0], row[1], row[2], row[3].decode(), row[4], row[5],
-        Meta(row[6], unpack_text(row[7]), unpack_text(row[8])), row[9], bool(row[10]), row[11], row[12],
+        row[0], row[2], row[3], row[1].decode(), row[4], row[5],
+        Meta(row[6], read_texts(row[7]), read_texts(row[8])), row[9], bool(row[10]), row[11], row[12],
+        read_texts(row[13]),
     )  # fmt: skip
 
 

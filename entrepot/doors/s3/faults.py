@@ -108,6 +108,8 @@ TABLE: Final[dict[type[EntrepotError], Callable[[Any], Refusal]]] = {
     errors.NameInvalid: _name,
     errors.ArgumentInvalid: _argument,
     errors.ConfigInvalid: _argument,
+    errors.TagInvalid: _told("InvalidTag"),
+    errors.TagsTooMany: _told("BadRequest"),
     errors.RangeInvalid: _range,
     errors.DigestMismatch: _digest,
     errors.TooLarge: _too_large,
