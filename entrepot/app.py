@@ -17,22 +17,27 @@ from entrepot import doors
 from entrepot.asgi import Application, bounded
 from entrepot.blobs.kinds import Opening, kinds, stack
 from entrepot.blobs.store import BlobStore
+from entrepot.catalog.bell import Bell
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations.blobs import has_placements
+from entrepot.catalog.sqlite.bell import SocketBell
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, parse_settings, unknown
 from entrepot.core import Core
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
 from entrepot.core.content import Content
+from entrepot.core.expiry import expire_uploads
 from entrepot.core.health import Health
+from entrepot.core.jobs import Jobs, Schedule
 from entrepot.core.keys import Keys, Sealer
 from entrepot.core.objects import Objects
+from entrepot.core.runner import Pace, Runner
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
 from entrepot.doors import Door
 from entrepot.errors import ConfigInvalid
-from entrepot.observe import Observer, scrape
+from entrepot.observe import Observer, count_step, scrape
 from entrepot.ownership import make_directory, make_file
 from entrepot.ports import Opened, check_claims, share
 from entrepot.wire.http import Handler
@@ -44,6 +49,9 @@ SHARED: Final = {
     "metrics_token": "metrics.token",
 }
 """Fields of a door's settings that have the value of a setting of the whole server, and the name of that one."""
+
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
 
 
 def now() -> int:
@@ -67,7 +75,9 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
             blob_size=config.blob_size, inline_limit=config.inline_limit,
         )  # fmt: skip
         until.callback(content.close)
-        yield assemble(config, database, stores, content)
+        bell = open_bell(config)
+        until.push_async_callback(bell.close)
+        yield assemble(config, database, stores, content, bell)
 
 
 async def open_catalog(config: Config, *, lasting: bool) -> Database:
@@ -84,6 +94,15 @@ async def open_catalog(config: Config, *, lasting: bool) -> Database:
     return await SQLite.open(path, lasting=lasting)
 
 
+def open_bell(config: Config) -> Bell:
+    """How processes on the same catalog wake each other."""
+    if config.catalog:
+        from entrepot.catalog.postgres.bell import ListeningBell  # noqa: PLC0415 - as the catalog
+
+        return ListeningBell(config.catalog)
+    return SocketBell(config.data / "bells")
+
+
 async def open_stores(config: Config, database: Database, until: contextlib.AsyncExitStack) -> Mapping[str, BlobStore]:
     """Every store of the configuration by name, closed when ``until`` ends. Raises Unavailable."""
     stores: dict[str, BlobStore] = {}
@@ -97,7 +116,7 @@ async def open_stores(config: Config, database: Database, until: contextlib.Asyn
     return stores
 
 
-def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore], content: Content) -> Core:
+def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore], content: Content, bell: Bell) -> Core:
     """The services over an open catalog and stores."""
     fixed = {config.access_key: config.secret_key} if config.access_key else {}
     buckets = Buckets(database, frozenset(stores), config.default_store, now)
@@ -105,8 +124,26 @@ def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore]
     return Core(
         buckets, objects, Uploads(database, content, buckets, objects, now),
         Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed), Health(database, stores),
-        Upkeep(database, stores, now), now, scrape,
+        Upkeep(database, stores, now), Jobs(database, now, bell, schedules(config, database)), now, scrape,
     )  # fmt: skip
+
+
+def schedules(config: Config, database: Database) -> tuple[Schedule, ...]:
+    """What a server does by itself; what a setting of 0 turns off is done when asked for."""
+    abandoned = config.schedules.abandoned_seconds
+    return (Schedule("expire", HOUR if abandoned else None, expire_uploads(database, now, abandoned or DAY)),)
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config, core: Core) -> AsyncIterator[None]:
+    """Beside the server: what is scheduled, by itself and by its doors, for as long as the context lasts."""
+    if not config.schedules.enabled:
+        yield
+        return
+    pace = Pace(config.schedules.cpu_percent / 100, config.schedules.io_rate)
+    brought = [each for opened in open_doors(config).values() for each in opened.door.jobs(core, opened.settings)]
+    async with Runner(core.jobs, [*core.jobs.schedules, *brought], pace, count_step).running():
+        yield
 
 
 def sealing_path(config: Config) -> Path:
@@ -123,7 +160,8 @@ def application(config: Config) -> Application:
             await core.keys.check_sealing()
             observer = Observer(bounded(route(core, config), config.limits.header_bytes), config)
             try:
-                yield observer
+                async with running(config, core):
+                    yield observer
             finally:
                 observer.flush()
 

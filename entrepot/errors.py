@@ -2,8 +2,8 @@
 
     EntrepotError
     ├── Missing              BucketMissing ObjectMissing VersionMissing UploadMissing KeyMissing
-    │                        BlobMissing   DeleteMarkerFound
-    ├── Conflict             BucketExists  BucketNotEmpty  Superseded
+    │                        BlobMissing   DeleteMarkerFound  JobMissing
+    ├── Conflict             BucketExists  BucketNotEmpty  Superseded  LeaseLost
     ├── PreconditionFailed   the state is not the one the caller asked for
     ├── NotModified          the caller already holds this version
     ├── Denied               the principal may not do this
@@ -59,6 +59,10 @@ class BlobMissing(Missing):
     noun = "blob"
 
 
+class JobMissing(Missing):
+    noun = "job"
+
+
 class DeleteMarkerFound(ObjectMissing):
     """The state asked for is a delete marker; ``current`` tells whether it is the newest."""
 
@@ -93,6 +97,14 @@ class Superseded(Conflict):
 
     def __init__(self, name: object) -> None:
         super().__init__(f"{name} was changed by another request at the same time")
+        self.name = name
+
+
+class LeaseLost(Conflict):
+    """The lease under which this was to be done has been taken by somebody else, or given back."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the lease {name} was lost")
         self.name = name
 
 

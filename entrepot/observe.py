@@ -22,6 +22,7 @@ import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
 from entrepot.config import Config
+from entrepot.core.runner import Told
 from entrepot.wire.http import Buffer, Handler, Request, Response
 
 _TOLD_LEVELS: Final = frozenset({"debug", "info"})
@@ -62,6 +63,21 @@ SECONDS: Final = Durations(
 )
 RECEIVED: Final = Counter("entrepot_received_bytes", "Bytes of request bodies", ("operation",))
 SENT: Final = Counter("entrepot_sent_bytes", "Bytes of answers", ("operation",))
+
+STEPS: Final = Counter("entrepot_job_steps", "Steps of what runs by itself", ("job", "outcome"))
+STEP_SECONDS: Final = Counter("entrepot_job_cpu_seconds", "CPU of this process during steps", ("job",))
+DONE: Final = Counter("entrepot_job_done", "What steps came to, in the job's own words", ("job", "what"))
+
+
+def count_step(told: Told) -> None:
+    """Count a step of a job; one that failed is told in the log."""
+    job = told.kind or "none"
+    STEPS.labels(job, told.outcome).inc()
+    STEP_SECONDS.labels(job).inc(told.cpu)
+    for what, count in told.done.items():
+        DONE.labels(job, what).inc(count)
+    if told.error is not None:
+        structlog.get_logger().warning("job", job=job, outcome=told.outcome, error=str(told.error))
 
 
 def scrape() -> bytes:

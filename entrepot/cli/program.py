@@ -34,6 +34,15 @@ COMMANDS: Final = {
     "version": ("program:version", "Print the version."),
 }
 GROUPS: Final = {
+    "jobs": (
+        "See what the server does by itself, and ask for it.",
+        {
+            "list": ("jobs:list_", "List what runs by itself, and how it is."),
+            "show": ("jobs:show", "Tell everything of one job."),
+            "run": ("jobs:run", "Have a job begin now."),
+            "cancel": ("jobs:cancel", "End a round of a job before its end."),
+        },
+    ),
     "key": (
         "Make, list and revoke access keys.",
         {

@@ -77,6 +77,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schedules:
+    """The table ``[schedules]``: what a server does by itself, and how much of the machine that may take."""
+
+    enabled: Annotated[
+        bool, Meta(description="whether this server does any of it; another server on the same catalog may")
+    ] = True
+    cpu_percent: Annotated[
+        float, Meta(ge=0.01, le=100, description="of one core, for what each worker does by itself, on the average")
+    ] = 0.5
+    io_rate: Annotated[
+        int, Meta(ge=64 * KIB, description="bytes that it reads and writes in a second, on the average", extra=BYTES)
+    ] = 8 * MIB
+    abandoned_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000_000,
+            description="how long nothing may have been added to an open upload before it is ended; 0 ends none",
+            extra=SECONDS,
+        ),
+    ] = 604_800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings of a server. Made by :func:`entrepot.config.load`, checked as a whole when made.
 
@@ -177,6 +201,7 @@ class Config:
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     limits: Limits = field(default_factory=Limits)
+    schedules: Schedules = field(default_factory=Schedules)
     doors: Annotated[Mapping[str, Mapping[str, object]], Meta(description="settings of each door, parsed by it")] = (
         field(default_factory=dict)
     )

@@ -9,12 +9,25 @@ from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.catalog.operations.listing import Listing, Query
 from entrepot.core.buckets import Buckets
 from entrepot.core.health import Health
+from entrepot.core.jobs import Jobs
 from entrepot.core.keys import Keys
 from entrepot.core.objects import Objects
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
 
-__all__ = ["BucketChange", "Buckets", "Core", "Health", "Keys", "Listing", "Objects", "Query", "Upkeep", "Uploads"]
+__all__ = [
+    "BucketChange",
+    "Buckets",
+    "Core",
+    "Health",
+    "Jobs",
+    "Keys",
+    "Listing",
+    "Objects",
+    "Query",
+    "Upkeep",
+    "Uploads",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,7 @@ class Core:
     keys: Keys
     health: Health
     upkeep: Upkeep
+    jobs: Jobs
     clock: Callable[[], int]
     """Microseconds since the epoch."""
     metrics: Callable[[], bytes]

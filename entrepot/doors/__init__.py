@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from entrepot.core import Core
+from entrepot.core.jobs import Schedule
 from entrepot.wire.http import Handler, Request
 
 S = TypeVar("S")
-
-
-class Schedule(Protocol):
-    """Work that a door wants done by itself, from time to time."""
-
-    @property
-    def name(self) -> str: ...
 
 
 def no_hosts(settings: object) -> Sequence[str]:
@@ -56,3 +50,4 @@ class Door(Generic[S]):
     the request may be anything.
     """
     jobs: Callable[[Core, S], Sequence[Schedule]] = no_jobs
+    """What a server does by itself for this door. Its names begin with the door's: ``s3-inventory``."""

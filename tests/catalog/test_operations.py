@@ -6,6 +6,8 @@ import pytest
 
 from tests.catalog.engines import Engine
 from tests.contracts.blobs import BlobsContract
+from tests.contracts.jobs import JobsContract
+from tests.contracts.leases import LeasesContract
 from tests.contracts.listing import ListingContract
 from tests.contracts.machine import MachineContract
 from tests.contracts.objects import ObjectsContract
@@ -23,6 +25,8 @@ class Operations(
     UploadListsContract,
     BlobsContract,
     PeopleContract,
+    LeasesContract,
+    JobsContract,
     MachineContract,
 ):
     pass

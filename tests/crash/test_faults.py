@@ -20,6 +20,7 @@ from entrepot.app import assemble, now, route
 from entrepot.asgi import Application
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.files import Files
+from entrepot.catalog.bell import MemoryBell
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, load
 from entrepot.core import Core
@@ -147,7 +148,7 @@ async def nursed(folder: Path) -> AsyncIterator[Patient]:
     database = await SQLite.open(folder / "catalog.sqlite", vfs="sick")
     store = DiskStore(folder / "blobs", "main", files)
     content = Content(database, {"main": store}, Budget(1 << 19, spool), now, blob_size=1 << 18, inline_limit=4096)
-    core = assemble(config, database, {"main": store}, content)
+    core = assemble(config, database, {"main": store}, content, MemoryBell())
 
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[Handler]:

@@ -68,6 +68,14 @@ _REST: Final = Sql(
     f"SELECT {_COLUMNS} FROM uploads WHERE bucket = :bucket AND finished_at IS NULL AND key = :key "
     "AND upload_id > :upload_id ORDER BY upload_id LIMIT :limit"
 )
+_OPEN: Final = Sql(
+    "SELECT u.id, u.upload_id, u.created_at, (SELECT max(t.created_at) FROM parts t WHERE t.upload = u.id) "
+    "FROM uploads u WHERE u.id > :after AND u.finished_at IS NULL ORDER BY u.id LIMIT :limit"
+)
+_IDLE: Final = Sql(
+    "SELECT u.id FROM uploads u WHERE u.upload_id = :upload_id AND u.finished_at IS NULL AND u.created_at < :cutoff "
+    "AND NOT EXISTS (SELECT 1 FROM parts t WHERE t.upload = u.id AND t.created_at >= :cutoff)"
+)
 
 MOST_PARTS: Final = 10_000
 """Parts of an upload at most."""
@@ -159,6 +167,25 @@ def complete_upload(
     yield from _drop_parts(upload.id, now)
     yield run(_FINISH, upload=upload.id, now=now, version_id=version.version_id, etag=version.etag)
     return Outcome(version.etag, version.version_id, version, again=False)
+
+
+def list_open_uploads(after: int, limit: int) -> Transaction[list[tuple[int, str, int]]]:
+    """Open uploads in order of id, beginning behind the id ``after``: the id, the upload's own, and when it was
+    begun or a part was last added to it.
+    """
+    rows: list[Row] = yield all_(_OPEN, after=after, limit=limit)
+    return [(row[0], row[1], max(row[2], row[3] or 0)) for row in rows]
+
+
+def expire_upload(upload_id: str, cutoff: int, now: int) -> Transaction[bool]:
+    """End an upload to which nothing was added since ``cutoff``; False when it is not there, or was added to."""
+    yield lock(UPLOAD_SPACE, upload_id.encode())
+    row: Row | None = yield one(_IDLE, upload_id=upload_id, cutoff=cutoff)
+    if row is None:
+        return False
+    yield from _drop_parts(row[0], now)
+    yield run(_DELETE, upload=row[0])
+    return True
 
 
 def abort_upload(upload_id: str, now: int) -> Transaction[None]:
