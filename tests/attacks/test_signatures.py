@@ -185,34 +185,34 @@ def test_a6_presigned_url_from_the_future_is_refused() -> None:
 def test_a6_expiry_of_a_week_is_the_longest() -> None:
     verify(presigned("GET", "/b/k", expires=str(WEEK)), now=NOW + WEEK)
     refusal = refused(presigned("GET", "/b/k", expires=str(WEEK + 1)))
-    assert (refusal.code, refusal.status) == ("AccessDenied", 403)
+    assert (refusal.code, refusal.status) == ("AuthorizationQueryParametersError", 400)
 
 
 @pytest.mark.parametrize(
-    ("expires", "status"),
+    "expires",
     [
-        ("0", 403),
-        ("-1", 403),
-        ("-1000", 403),
-        ("99999999999999999999999", 403),
-        ("9" * 5000, 403),
-        ("-" + "9" * 5000, 403),
-        ("NaN", 400),
-        ("inf", 400),
-        ("1e3", 400),
-        ("60.5", 400),
-        ("%2B60", 400),
-        ("0x10", 400),
-        ("+60", 400),
-        ("%C2%B2", 400),
-        ("6_0", 400),
-        ("%2060", 400),
-        ("60%0A", 400),
+        "0",
+        "-1",
+        "-1000",
+        "99999999999999999999999",
+        "9" * 5000,
+        "-" + "9" * 5000,
+        "NaN",
+        "inf",
+        "1e3",
+        "60.5",
+        "%2B60",
+        "0x10",
+        "+60",
+        "%C2%B2",
+        "6_0",
+        "%2060",
+        "60%0A",
     ],
 )
-def test_a6_expiry_out_of_bounds_or_no_number_is_refused(expires: str, status: int) -> None:
+def test_a6_expiry_out_of_bounds_or_no_number_is_refused(expires: str) -> None:
     refusal = refused(presigned("GET", "/b/k", expires=expires))
-    assert refusal.status == status
+    assert (refusal.code, refusal.status) == ("AuthorizationQueryParametersError", 400)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,18 @@ from entrepot.wire.conditions import quote_etag
 from entrepot.wire.dates import http_date
 
 
+def _told_by(error: EntrepotError) -> str:
+    """What an error says, as a sentence."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _code(code: str) -> Callable[[Any], Refusal]:
     return lambda _: refuse(code)
 
 
 def _told(code: str) -> Callable[[Any], Refusal]:
-    return lambda error: refuse(code, str(error))
+    return lambda error: refuse(code, _told_by(error))
 
 
 def _bucket_exists(error: errors.BucketExists) -> Refusal:
@@ -25,13 +31,13 @@ def _bucket_exists(error: errors.BucketExists) -> Refusal:
 
 
 def _argument(error: errors.ArgumentInvalid) -> Refusal:
-    return refuse("InvalidArgument", str(error), ArgumentName=error.name, ArgumentValue=str(error.value))
+    return refuse("InvalidArgument", _told_by(error), ArgumentName=error.name, ArgumentValue=str(error.value))
 
 
 def _name(error: errors.NameInvalid) -> Refusal:
     if error.name == "bucket":
-        return refuse("InvalidBucketName", str(error), BucketName=str(error.value))
-    return refuse("InvalidArgument", str(error))
+        return refuse("InvalidBucketName", _told_by(error), BucketName=str(error.value))
+    return refuse("InvalidArgument", _told_by(error))
 
 
 def _range(error: errors.RangeInvalid) -> Refusal:
@@ -39,23 +45,26 @@ def _range(error: errors.RangeInvalid) -> Refusal:
 
 
 def _digest(error: errors.DigestMismatch) -> Refusal:
-    return refuse("BadDigest", str(error), ExpectedDigest=error.expected, CalculatedDigest=error.computed)
+    sentence = None
+    if error.algorithm != "md5":
+        sentence = f"The {error.algorithm.upper()} you specified did not match the calculated checksum."
+    return refuse("BadDigest", sentence=sentence, ExpectedDigest=error.expected, CalculatedDigest=error.computed)
 
 
 def _too_large(error: errors.TooLarge) -> Refusal:
     if error.what == "metadata":
         return refuse("MetadataTooLarge", Size=str(error.size), MaxSizeAllowed=str(error.limit))
     if error.what == "document":
-        return refuse("MaxMessageLengthExceeded", f"The body may have {error.limit} bytes.")
-    return refuse("EntityTooLarge", str(error), ProposedSize=str(error.size), MaxSizeAllowed=str(error.limit))
+        return refuse("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(error.limit))
+    return refuse("EntityTooLarge", _told_by(error), ProposedSize=str(error.size), MaxSizeAllowed=str(error.limit))
 
 
 def _too_small(error: errors.TooSmall) -> Refusal:
-    return refuse("EntityTooSmall", str(error), ProposedSize=str(error.size), MinSizeAllowed=str(error.limit))
+    return refuse("EntityTooSmall", _told_by(error), ProposedSize=str(error.size), MinSizeAllowed=str(error.limit))
 
 
 def _part(error: errors.PartInvalid) -> Refusal:
-    return refuse("InvalidPart", str(error), PartNumber=str(error.number))
+    return refuse("InvalidPart", _told_by(error), PartNumber=str(error.number))
 
 
 def _precondition(error: errors.PreconditionFailed) -> Refusal:
@@ -85,7 +94,7 @@ def _later(error: errors.Unavailable) -> Refusal:
     """Worth another try. S3 has no code for a full disk: like an engine that does not answer, it is a
     service that is not there for now, while a bound of this process asks clients to slow down.
     """
-    refusal = refuse("SlowDown" if isinstance(error, errors.Busy) else "ServiceUnavailable", str(error))
+    refusal = refuse("SlowDown" if isinstance(error, errors.Busy) else "ServiceUnavailable", _told_by(error))
     refusal.headers = {"retry-after": str(error.retry_after)}
     return refusal
 

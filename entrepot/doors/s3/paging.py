@@ -17,7 +17,7 @@ def parse_limit(text: str | None, name: str, *, most: int, default: int, least: 
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text) <= _LARGEST):
         raise refuse(
-            "InvalidArgument", f"{name} must be an integer between {least} and {_LARGEST}.",
+            "InvalidArgument", sentence=f"Argument {name} must be an integer between {least} and {_LARGEST}",
             ArgumentName=name, ArgumentValue=text,
         )  # fmt: skip
     return min(int(text), most)
@@ -36,7 +36,7 @@ def decode_token(token: str) -> str:
         last = ""
     if not last:
         raise refuse(
-            "InvalidArgument", "The continuation token is not one of this server.",
+            "InvalidArgument", sentence="The continuation token provided is incorrect",
             ArgumentName="continuation-token", ArgumentValue=token,
         )  # fmt: skip
     return last
@@ -48,6 +48,7 @@ def parse_encoding(text: str | None) -> bool:
         return False
     if text != "url":
         raise refuse(
-            "InvalidArgument", "The only encoding-type is url.", ArgumentName="encoding-type", ArgumentValue=text
-        )
+            "InvalidArgument", sentence="Invalid Encoding Method specified in Request",
+            ArgumentName="encoding-type", ArgumentValue=text,
+        )  # fmt: skip
     return True

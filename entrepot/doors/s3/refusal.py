@@ -1,7 +1,7 @@
 """What the S3 door answers when it will not do what was asked: one table of S3's error codes.
 
-Codes and statuses are those of the list "Error responses" in the Amazon S3 API reference; the
-texts are ours and tell the reader what to change.
+Codes, statuses and sentences are those of the list "Error responses" in the Amazon S3 API reference, and where S3
+itself answers with another sentence, that one: clients compare them. What we have to say goes behind it.
 """
 
 from __future__ import annotations
@@ -12,100 +12,169 @@ _BAD, _DENIED, _MISSING, _CONFLICT, _FAILED = 400, 403, 404, 409, 412
 
 TABLE: Mapping[str, tuple[int, str]] = {
     # Identity and signature.
-    "AccessDenied": (_DENIED, "Access denied."),
-    "AccessForbidden": (_DENIED, "No rule allows this request from another origin."),
-    "AuthorizationHeaderMalformed": (_BAD, "The Authorization header is not a valid AWS4-HMAC-SHA256 one."),
-    "AuthorizationQueryParametersError": (_BAD, "The X-Amz-* parameters of the query do not form a valid signature."),
-    "ExpiredToken": (_BAD, "The session token has expired."),
-    "InvalidAccessKeyId": (_DENIED, "There is no such access key."),
-    "InvalidSecurity": (_DENIED, "The security credentials are not valid."),
-    "InvalidToken": (_BAD, "The session token is malformed or not valid."),
-    "MissingSecurityHeader": (_BAD, "A header that the signature requires is missing."),
-    "RequestExpired": (_BAD, "The request has expired."),
-    "RequestTimeTooSkewed": (_DENIED, "The clock of the client is more than 15 minutes off the clock of the server."),
+    "AccessDenied": (_DENIED, "Access Denied"),
+    "AccessForbidden": (_DENIED, "CORSResponse: CORS is not enabled for this bucket."),
+    "AuthorizationHeaderMalformed": (_BAD, "The authorization header that you provided is not valid."),
+    "AuthorizationQueryParametersError": (_BAD, "The authorization query parameters that you provided are not valid."),
+    "ExpiredToken": (_BAD, "The provided token has expired."),
+    "InvalidAccessKeyId": (_DENIED, "The AWS Access Key Id you provided does not exist in our records."),
+    "InvalidSecurity": (_DENIED, "The provided security credentials are not valid."),
+    "InvalidToken": (_BAD, "The provided token is malformed or otherwise invalid."),
+    "MissingSecurityHeader": (_BAD, "Your request is missing a required header."),
+    "RequestExpired": (_BAD, "Request has expired."),
+    "RequestTimeTooSkewed": (_DENIED, "The difference between the request time and the current time is too large."),
     "SignatureDoesNotMatch": (
         _DENIED,
-        "The signature is not the one computed here: check the secret key and how the request was signed.",
+        (
+            "The request signature we calculated does not match the signature you provided. Check your key and "
+            "signing method."
+        ),
     ),
-    "XAmzContentSHA256Mismatch": (_BAD, "The SHA-256 of the body is not the one in x-amz-content-sha256."),
+    "XAmzContentSHA256Mismatch": (_BAD, "The provided 'x-amz-content-sha256' header does not match what was computed."),
     # Things that are not there.
-    "NoSuchBucket": (_MISSING, "There is no such bucket."),
-    "NoSuchKey": (_MISSING, "There is no object of this key."),
-    "NoSuchVersion": (_MISSING, "There is no such version of this object."),
-    "NoSuchUpload": (_MISSING, "There is no such multipart upload: it was completed, aborted or never begun."),
-    "NoSuchBucketPolicy": (_MISSING, "The bucket has no policy."),
-    "NoSuchCORSConfiguration": (_MISSING, "The bucket has no CORS configuration."),
-    "NoSuchConfiguration": (_MISSING, "The bucket has no configuration of this name."),
-    "NoSuchLifecycleConfiguration": (_MISSING, "The bucket has no lifecycle configuration."),
-    "NoSuchObjectLockConfiguration": (_MISSING, "The object has no lock configuration."),
-    "NoSuchPublicAccessBlockConfiguration": (_MISSING, "The bucket has no public access block configuration."),
-    "NoSuchTagSet": (_MISSING, "There are no tags."),
-    "NoSuchTagSetError": (_MISSING, "There are no tags."),
-    "NoSuchWebsiteConfiguration": (_MISSING, "The bucket has no website configuration."),
-    "ObjectLockConfigurationNotFoundError": (_MISSING, "The bucket has no object lock configuration."),
-    "OwnershipControlsNotFoundError": (_MISSING, "The bucket has no ownership controls."),
-    "ReplicationConfigurationNotFoundError": (_MISSING, "The bucket has no replication configuration."),
-    "ServerSideEncryptionConfigurationNotFoundError": (_MISSING, "The bucket has no encryption configuration."),
+    "NoSuchBucket": (_MISSING, "The specified bucket does not exist"),
+    "NoSuchKey": (_MISSING, "The specified key does not exist."),
+    "NoSuchVersion": (_MISSING, "The specified version does not exist."),
+    "NoSuchUpload": (
+        _MISSING,
+        (
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
+            "aborted or completed."
+        ),
+    ),
+    "NoSuchBucketPolicy": (_MISSING, "The bucket policy does not exist"),
+    "NoSuchCORSConfiguration": (_MISSING, "The CORS configuration does not exist"),
+    "NoSuchConfiguration": (_MISSING, "The specified configuration does not exist."),
+    "NoSuchLifecycleConfiguration": (_MISSING, "The lifecycle configuration does not exist"),
+    "NoSuchObjectLockConfiguration": (_MISSING, "The specified object does not have a ObjectLock configuration"),
+    "NoSuchPublicAccessBlockConfiguration": (_MISSING, "The public access block configuration was not found"),
+    "NoSuchTagSet": (_MISSING, "The TagSet does not exist"),
+    "NoSuchTagSetError": (_MISSING, "The TagSet does not exist"),
+    "NoSuchWebsiteConfiguration": (_MISSING, "The specified bucket does not have a website configuration"),
+    "ObjectLockConfigurationNotFoundError": (_MISSING, "Object Lock configuration does not exist for this bucket"),
+    "OwnershipControlsNotFoundError": (_MISSING, "The bucket ownership controls were not found"),
+    "ReplicationConfigurationNotFoundError": (_MISSING, "The replication configuration was not found"),
+    "ServerSideEncryptionConfigurationNotFoundError": (
+        _MISSING,
+        "The server side encryption configuration was not found",
+    ),
     # The present state forbids it.
-    "BucketAlreadyExists": (_CONFLICT, "The bucket name is taken; choose another one."),
-    "BucketAlreadyOwnedByYou": (_CONFLICT, "The bucket exists already and is yours."),
-    "BucketNotEmpty": (_CONFLICT, "The bucket still holds objects or versions."),
-    "ConditionalRequestConflict": (_CONFLICT, "Another request changed the object at the same time; try again."),
-    "InvalidBucketState": (_CONFLICT, "The bucket is in a state that does not allow this."),
-    "InvalidObjectState": (_DENIED, "The object is in a state that does not allow this."),
-    "OperationAborted": (_CONFLICT, "Another operation on the same resource is in progress; try again."),
-    "PreconditionFailed": (_FAILED, "A condition of the request does not hold."),
-    "NotModified": (304, "The object was not modified."),
+    "BucketAlreadyExists": (
+        _CONFLICT,
+        (
+            "The requested bucket name is not available. The bucket namespace is shared by all users of the "
+            "system. Please select a different name and try again."
+        ),
+    ),
+    "BucketAlreadyOwnedByYou": (
+        _CONFLICT,
+        "Your previous request to create the named bucket succeeded and you already own it.",
+    ),
+    "BucketNotEmpty": (_CONFLICT, "The bucket you tried to delete is not empty"),
+    "ConditionalRequestConflict": (
+        _CONFLICT,
+        "The conditional request cannot succeed due to a conflicting operation against this resource.",
+    ),
+    "InvalidBucketState": (_CONFLICT, "The request is not valid with the current state of the bucket."),
+    "InvalidObjectState": (_DENIED, "The action is not valid for the current state of the object."),
+    "OperationAborted": (
+        _CONFLICT,
+        "A conflicting conditional operation is currently in progress against this resource. Please try again.",
+    ),
+    "PreconditionFailed": (_FAILED, "At least one of the pre-conditions you specified did not hold"),
+    "NotModified": (304, "Not Modified"),
     # The request cannot be right, whatever the state.
-    "BadDigest": (_BAD, "The body does not have the checksum that was announced."),
-    "BadRequest": (_BAD, "The request is not valid."),
-    "EntityTooLarge": (_BAD, "The body is larger than allowed."),
-    "EntityTooSmall": (_BAD, "The body, or a part that is not the last one, is smaller than allowed."),
-    "IllegalLocationConstraintException": (_BAD, "The location constraint does not fit the region of this server."),
-    "IllegalVersioningConfigurationException": (_BAD, "The versioning configuration is not valid."),
-    "IncompleteBody": (_BAD, "The body does not have the number of bytes that was announced."),
-    "InvalidArgument": (_BAD, "An argument is not valid."),
-    "InvalidBucketName": (_BAD, "The bucket name is not valid."),
-    "InvalidDigest": (_BAD, "The checksum in the request is not well formed."),
-    "InvalidEncryptionAlgorithmError": (_BAD, "The encryption algorithm is not supported."),
-    "InvalidLocationConstraint": (_BAD, "The location constraint is not valid."),
-    "InvalidPart": (_BAD, "A part was not uploaded, or its ETag or checksum is another one."),
-    "InvalidPartNumber": (416, "There is no part of this number."),
-    "InvalidPartOrder": (_BAD, "The parts are not in ascending order of their numbers."),
-    "InvalidPolicyDocument": (_BAD, "The policy document is not valid."),
-    "InvalidRange": (416, "The range cannot be satisfied."),
-    "InvalidRequest": (_BAD, "The request is not valid."),
-    "InvalidStorageClass": (_BAD, "The storage class is not valid."),
-    "InvalidTag": (_BAD, "A tag is not valid."),
-    "InvalidTargetBucketForLogging": (_BAD, "The target bucket of the log cannot be used."),
-    "InvalidURI": (_BAD, "The request target could not be read."),
-    "KeyTooLongError": (_BAD, "The key is longer than 1024 bytes of UTF-8."),
-    "MalformedACLError": (_BAD, "The access control list is not valid."),
-    "MalformedPOSTRequest": (_BAD, "The body is not a well-formed multipart/form-data."),
-    "MalformedPolicy": (_BAD, "The policy is not valid."),
-    "MalformedTrailerError": (_BAD, "The trailer of the body is not the one that x-amz-trailer announced."),
-    "MalformedXML": (_BAD, "The XML of the body is not well formed or not what this operation takes."),
-    "MaxMessageLengthExceeded": (_BAD, "The request is too long."),
-    "MaxPostPreDataLengthExceededError": (_BAD, "The form fields before the file are too large."),
-    "MetadataTooLarge": (_BAD, "The metadata headers are larger than 2048 bytes."),
-    "MethodNotAllowed": (405, "This method is not allowed on this resource."),
-    "MissingAttachment": (_BAD, "A file was expected and there is none."),
-    "MissingContentLength": (411, "The Content-Length header is required."),
-    "MissingRequestBodyError": (_BAD, "The request has no body."),
-    "NotAcceptable": (406, "No representation fits the Accept headers."),
-    "RequestHeaderSectionTooLarge": (_BAD, "The header section is too large."),
-    "RequestTimeout": (_BAD, "The connection was idle for too long."),
-    "TooManyBuckets": (_BAD, "The account has as many buckets as it may have."),
-    "UnexpectedContent": (_BAD, "This request takes no body."),
-    "UnresolvableGrantByEmailAddress": (_BAD, "The e-mail address does not belong to an account."),
-    "UserKeyMustBeSpecified": (_BAD, "The form has no key field."),
+    "BadDigest": (_BAD, "The Content-MD5 you specified did not match what we received."),
+    "BadRequest": (_BAD, "Bad Request"),
+    "EntityTooLarge": (_BAD, "Your proposed upload exceeds the maximum allowed size"),
+    "EntityTooSmall": (_BAD, "Your proposed upload is smaller than the minimum allowed size"),
+    "IllegalLocationConstraintException": (
+        _BAD,
+        (
+            "The unspecified location constraint is incompatible for the region specific endpoint this request "
+            "was sent to."
+        ),
+    ),
+    "IllegalVersioningConfigurationException": (
+        _BAD,
+        "The versioning configuration specified in the request is invalid.",
+    ),
+    "IncompleteBody": (_BAD, "You did not provide the number of bytes specified by the Content-Length HTTP header"),
+    "InvalidArgument": (_BAD, "Invalid Argument"),
+    "InvalidBucketName": (_BAD, "The specified bucket is not valid."),
+    "InvalidDigest": (_BAD, "The Content-MD5 you specified is not valid."),
+    "InvalidEncryptionAlgorithmError": (
+        _BAD,
+        "The encryption request you specified is not valid. The valid value is AES256.",
+    ),
+    "InvalidLocationConstraint": (_BAD, "The specified location-constraint is not valid"),
+    "InvalidPart": (
+        _BAD,
+        (
+            "One or more of the specified parts could not be found.  The part may not have been uploaded, or the "
+            "specified entity tag may not match the part's entity tag."
+        ),
+    ),
+    "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
+    "InvalidPartOrder": (_BAD, "The list of parts was not in ascending order. Parts must be ordered by part number."),
+    "InvalidPolicyDocument": (
+        _BAD,
+        "The content of the form does not meet the conditions specified in the policy document.",
+    ),
+    "InvalidRange": (416, "The requested range is not satisfiable"),
+    "InvalidRequest": (_BAD, "Invalid Request"),
+    "InvalidStorageClass": (_BAD, "The storage class you specified is not valid"),
+    "InvalidTag": (_BAD, "The tag provided was not a valid tag."),
+    "InvalidTargetBucketForLogging": (
+        _BAD,
+        (
+            "The target bucket for logging does not exist, is not owned by you, or does not have the appropriate "
+            "grants for the log-delivery group."
+        ),
+    ),
+    "InvalidURI": (_BAD, "Couldn't parse the specified URI."),
+    "KeyTooLongError": (_BAD, "Your key is too long"),
+    "MalformedACLError": (
+        _BAD,
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+    "MalformedPOSTRequest": (_BAD, "The body of your POST request is not well-formed multipart/form-data."),
+    "MalformedPolicy": (_BAD, "Policies must be valid JSON and the first byte must be '{'"),
+    "MalformedTrailerError": (
+        _BAD,
+        "The request contained trailing data that was not well-formed or did not conform to our published schema.",
+    ),
+    "MalformedXML": (_BAD, "The XML you provided was not well-formed or did not validate against our published schema"),
+    "MaxMessageLengthExceeded": (_BAD, "Your request was too big."),
+    "MaxPostPreDataLengthExceededError": (_BAD, "Your POST request fields preceding the upload file were too large."),
+    "MetadataTooLarge": (_BAD, "Your metadata headers exceed the maximum allowed metadata size"),
+    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    "MissingAttachment": (_BAD, "A SOAP attachment was expected, but none was found."),
+    "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
+    "MissingRequestBodyError": (_BAD, "Request Body is empty"),
+    "NotAcceptable": (406, "Not Acceptable"),
+    "RequestHeaderSectionTooLarge": (_BAD, "Your request header section exceeds the maximum allowed size."),
+    "RequestTimeout": (
+        _BAD,
+        (
+            "Your socket connection to the server was not read from or written to within the timeout period. "
+            "Idle connections will be closed."
+        ),
+    ),
+    "TooManyBuckets": (_BAD, "You have attempted to create more buckets than allowed"),
+    "UnexpectedContent": (_BAD, "This request does not support content"),
+    "UnresolvableGrantByEmailAddress": (_BAD, "The e-mail address you provided does not match any account on record"),
+    "UserKeyMustBeSpecified": (
+        _BAD,
+        "The bucket POST must contain the specified field name. If it is specified, check the order of the fields.",
+    ),
     # Not here, or not now.
-    "InternalError": (500, "Something went wrong in the server; try again."),
-    "NotImplemented": (501, "This is not implemented here."),
-    "ServiceUnavailable": (503, "The server cannot take the request now; try again."),
-    "SlowDown": (503, "Too many requests at once; slow down."),
+    "InternalError": (500, "We encountered an internal error. Please try again."),
+    "NotImplemented": (501, "A header you provided implies functionality that is not implemented"),
+    "ServiceUnavailable": (503, "Service is unable to handle request."),
+    "SlowDown": (503, "Please reduce your request rate."),
 }
-"""S3 error code → HTTP status and the message that goes with it unless a better one is known."""
+"""S3 error code → HTTP status and the sentence that S3 says."""
 
 
 class Refusal(Exception):
@@ -132,11 +201,19 @@ class Refusal(Exception):
         self.headers: Mapping[str, str] = headers or {}
 
 
-def refuse(code: str, message: str | None = None, /, **fields: str) -> Refusal:
+def refuse(code: str, explanation: str | None = None, /, *, sentence: str | None = None, **fields: str) -> Refusal:
     """The refusal of a code of :data:`TABLE`; raises KeyError for a code that is not there.
 
+    ``sentence`` is what S3 says in this very case, where it says more than the code does; ``explanation`` is ours and
+    tells the reader what to change.
+
     >>> refuse("NoSuchBucket", BucketName="photos")
-    Refusal('NoSuchBucket: There is no such bucket.')
+    Refusal('NoSuchBucket: The specified bucket does not exist')
+    >>> refuse("AccessDenied", "The bucket is another account's.")
+    Refusal("AccessDenied: Access Denied. The bucket is another account's.")
     """
-    status, default = TABLE[code]
-    return Refusal(code, status, default if message is None else message, fields)
+    status, usual = TABLE[code]
+    said = usual if sentence is None else sentence
+    if explanation is not None:
+        said = f"{said}{'' if said.endswith('.') else '.'} {explanation}"
+    return Refusal(code, status, said, fields)

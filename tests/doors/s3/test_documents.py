@@ -235,7 +235,7 @@ def test_object_attributes_that_were_not_asked_for_or_are_not_there() -> None:
 
 
 def test_error() -> None:
-    refusal = refuse("SignatureDoesNotMatch", "look & sign", StringToSign="AWS4\na<b", AWSAccessKeyId="k")
+    refusal = refuse("SignatureDoesNotMatch", sentence="look & sign", StringToSign="AWS4\na<b", AWSAccessKeyId="k")
     body = docs.error(refusal.code, refusal.message, "/b/k\x00", "r1", refusal.fields)
     assert body == (
         b'<?xml version="1.0" encoding="UTF-8"?>\n'

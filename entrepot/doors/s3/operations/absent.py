@@ -92,7 +92,7 @@ async def _object(call: Call, sub: str) -> Response:
 def preflight(headers: Headers) -> Refusal:
     """What a browser is told that asks before it asks (CORS). It cannot sign, so nobody is known."""
     if "origin" not in headers:
-        return refuse("BadRequest", "A preflight request needs the header Origin.")
+        return refuse("BadRequest", sentence="Insufficient information. Origin request header needed.")
     return refuse("AccessForbidden")
 
 

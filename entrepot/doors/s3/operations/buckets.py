@@ -56,7 +56,12 @@ async def create_bucket(call: Call) -> Response:
     public = public_read(call.request.headers)
     location = parse_create_bucket(await optional_document(call))
     if location not in (None, "", call.region):
-        raise refuse("IllegalLocationConstraintException", f"This server's region is {call.region}.")
+        raise refuse(
+            "IllegalLocationConstraintException",
+            f"This server's region is {call.region}.",
+            sentence=f"The {location} location constraint is incompatible for the region specific endpoint this "
+            "request was sent to.",
+        )
     try:
         await call.core.buckets.create(call.who, call.bucket, public_read=public)
     except BucketExists as error:

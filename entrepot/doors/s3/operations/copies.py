@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from entrepot.core.objects import Copy, Source
@@ -18,6 +19,11 @@ from entrepot.errors import DeleteMarkerFound
 from entrepot.model import NULL_VERSION, Version
 from entrepot.wire.conditions import parse_source_conditions
 from entrepot.wire.http import Headers, Response
+
+_ONTO_ITSELF: Final = (
+    "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
+    "metadata, storage class, website redirect location or encryption attributes."
+)
 
 
 def parse_copy_source(headers: Headers) -> Source:
@@ -53,7 +59,8 @@ async def get_source(call: Call) -> Source:
 def _source_invalid() -> Exception:
     return refuse(
         "InvalidArgument",
-        "Write the copy source as bucket/key, percent-encoded, with ?versionId= behind it for a version.",
+        "It is percent-encoded, and has ?versionId= behind it for a version.",
+        sentence="Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
         ArgumentName="x-amz-copy-source",
     )
 
@@ -83,7 +90,7 @@ async def copy_object(call: Call) -> Response:
         and (source.bucket, source.key) == (call.bucket, call.key)
         and "x-amz-storage-class" not in headers
     ):
-        raise refuse("InvalidRequest", "A copy of an object onto itself must change its metadata.")
+        raise refuse("InvalidRequest", sentence=_ONTO_ITSELF)
     algorithm = headers.get("x-amz-checksum-algorithm")
     copy = Copy(
         source, parse_meta(call.request) if replacing else None,

@@ -85,8 +85,8 @@ async def list_object_versions(call: Call) -> Response:
     version = call.param("version-id-marker") or ""
     if version and not key:
         raise refuse(
-            "InvalidArgument", "A version-id-marker needs a key-marker.", ArgumentName="version-id-marker",
-            ArgumentValue=version,
+            "InvalidArgument", sentence="A version-id marker cannot be specified without a key marker.",
+            ArgumentName="version-id-marker", ArgumentValue=version,
         )  # fmt: skip
     found = await call.core.objects.list_versions(call.who, call.bucket, asked.query(key, version or None))
     owners = await owners_of(call, found)

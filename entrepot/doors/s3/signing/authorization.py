@@ -14,7 +14,15 @@ from typing import Final
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.doors.s3.signing import timestamps
 from entrepot.doors.s3.signing.canonical import header_value
-from entrepot.doors.s3.signing.credentials import ALGORITHM, no_ecdsa, no_version_2, scope, shown, signed_names
+from entrepot.doors.s3.signing.credentials import (
+    ALGORITHM,
+    ONE_PROOF,
+    no_ecdsa,
+    no_version_2,
+    scope,
+    shown,
+    signed_names,
+)
 from entrepot.doors.s3.signing.presigned import BAD_QUERY, Fields, Presigned, read_query, read_unsigned
 from entrepot.wire.http import Headers, Request
 
@@ -73,9 +81,11 @@ class Authorization:
         """Whether the signature came in the query."""
         return self.expires is not None
 
-    def malformed(self, text: str, **fields: str) -> Refusal:
+    def malformed(self, why: str, **fields: str) -> Refusal:
         """The refusal that S3 has for a bad credential, in the place where this one came from."""
-        return refuse(BAD_QUERY if self.presigned else _MALFORMED, text, **fields)
+        if self.presigned:
+            return refuse(BAD_QUERY, sentence=f"Error parsing the X-Amz-Credential parameter; {why}", **fields)
+        return refuse(_MALFORMED, sentence=f"The authorization header is malformed; {why}", **fields)
 
 
 def parse(request: Request) -> Authorization | None:
@@ -87,7 +97,7 @@ def parse(request: Request) -> Authorization | None:
         if query is None:
             raise refuse(
                 "InvalidArgument",
-                "Sign either in the Authorization header or in the query, not in both.",
+                sentence=ONE_PROOF,
                 ArgumentName="Authorization",
                 ArgumentValue=shown(authorization),
             )
@@ -109,7 +119,7 @@ def payload_mode(value: bytes) -> Payload:
         raise no_ecdsa()
     raise refuse(
         "InvalidArgument",
-        "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+        sentence="x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER "
         "or a valid sha256 value.",
         ArgumentName="x-amz-content-sha256",
@@ -127,7 +137,7 @@ def _from_header(headers: Headers, authorization: bytes, query: bytes) -> Author
     values = _signed_values(headers, signed_names(signed, _MALFORMED))
     payload = values.get(b"x-amz-content-sha256")
     if payload is None:
-        raise refuse("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+        raise refuse("InvalidRequest", sentence="Missing required header for this request: x-amz-content-sha256")
     mode = payload_mode(payload)
     timestamp, seconds = _header_date(headers, values)
     token = values.get(b"x-amz-security-token")
@@ -161,7 +171,8 @@ def _unusual(authorization: bytes) -> tuple[bytes, bytes, bytes]:
     if scheme != ALGORITHM:
         raise refuse(
             "InvalidArgument",
-            "The type of the Authorization header is not supported: use AWS4-HMAC-SHA256.",
+            "Use AWS4-HMAC-SHA256.",
+            sentence="Unsupported Authorization Type",
             ArgumentName="Authorization",
             ArgumentValue=shown(authorization),
         )
@@ -185,7 +196,7 @@ def _header_date(headers: Headers, values: dict[bytes, bytes]) -> tuple[str, int
         seconds = timestamps.parse_http(headers.get("date") or "")
         return timestamps.basic(seconds), seconds
     except ValueError:
-        raise refuse("AccessDenied", "A signed request needs a valid x-amz-date or Date header.") from None
+        raise refuse("AccessDenied", sentence="AWS authentication requires a valid Date or x-amz-date header") from None
 
 
 def _from_query(headers: Headers, said: Presigned, query: bytes, signature: bytes) -> Authorization:
@@ -241,7 +252,7 @@ def _signed_values(headers: Headers, names: frozenset[bytes]) -> dict[bytes, byt
     if unsigned:
         raise refuse(
             "AccessDenied",
-            "There are headers in the request that the signature must cover and does not.",
+            sentence="There were headers present in the request which were not signed",
             HeadersNotSigned=", ".join(shown(name) for name in unsigned),
         )
     if authorizations > 1:

@@ -10,6 +10,12 @@ from entrepot.doors.s3.refusal import Refusal, refuse
 
 ALGORITHM: Final = b"AWS4-HMAC-SHA256"
 
+ONE_PROOF: Final = (
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or "
+    "the Authorization header should be specified"
+)
+"""What S3 says to a request that is signed in two places."""
+
 _DAY: Final = re.compile(rb"[0-9]{8}")
 
 
@@ -48,7 +54,11 @@ def shown(raw: bytes) -> str:
 
 
 def no_version_2() -> Refusal:
-    return refuse("InvalidRequest", "Signature Version 2 is not supported: sign with AWS4-HMAC-SHA256.")
+    return refuse(
+        "InvalidRequest",
+        "Signature Version 2 is taken in the query of a presigned address at most.",
+        sentence="The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    )
 
 
 def no_ecdsa() -> Refusal:

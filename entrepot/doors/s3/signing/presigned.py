@@ -17,6 +17,16 @@ from entrepot.doors.s3.signing.credentials import ALGORITHM, no_ecdsa, no_versio
 LONGEST: Final = 7 * 86400
 """Seconds that a presigned request may be valid."""
 
+_NEEDED: Final = (
+    "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
+    "X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+)
+_DATE: Final = "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
+_TOO_LONG: Final = (
+    "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
+    f"{LONGEST} seconds"
+)
+
 BAD_QUERY: Final = "AuthorizationQueryParametersError"
 _PARAMETERS: Final = {
     name.lower(): name
@@ -115,17 +125,17 @@ def _presigned(found: dict[bytes, bytes]) -> Presigned:
         raise no_ecdsa()
     missing = [name.decode() for lower, name in _PARAMETERS.items() if not found.get(lower)]
     if missing:
-        raise refuse(BAD_QUERY, f"A presigned request needs these parameters too: {', '.join(missing)}.")
+        raise refuse(BAD_QUERY, f"There is no {', '.join(missing)}.", sentence=_NEEDED)
     if algorithm != ALGORITHM:
-        raise refuse(BAD_QUERY, "X-Amz-Algorithm must be AWS4-HMAC-SHA256.")
+        raise refuse(BAD_QUERY, sentence='X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"')
     access_key, day, region, service = scope(unquote_to_bytes(found[b"x-amz-credential"]), BAD_QUERY)
     signed = unquote_to_bytes(found[b"x-amz-signedheaders"])
     names = signed_names(signed, BAD_QUERY)
     stamp = found[b"x-amz-date"]
     try:
         seconds = timestamps.parse_basic(stamp)
-    except ValueError as error:
-        raise refuse(BAD_QUERY, f"X-Amz-Date is {error}.") from None
+    except ValueError:
+        raise refuse(BAD_QUERY, sentence=_DATE) from None
     token = found.get(b"x-amz-security-token")
     return Presigned(
         access_key,
@@ -186,9 +196,11 @@ def _parameters(query: Pairs) -> dict[bytes, bytes] | None:
 
 def _expires(value: bytes) -> int:
     if not re.fullmatch(rb"-?[0-9]+", value):
-        raise refuse(BAD_QUERY, "X-Amz-Expires must be a number of seconds.")
+        raise refuse(BAD_QUERY, sentence="X-Amz-Expires should be a number")
     # Seven digits are out of bounds already; more must not become a huge integer.
     seconds = int(value) if len(value) <= 7 else LONGEST + 1
+    if value.startswith(b"-"):
+        raise refuse(BAD_QUERY, sentence="X-Amz-Expires must be non-negative")
     if not 0 < seconds <= LONGEST:
-        raise refuse("AccessDenied", f"X-Amz-Expires must be between 1 and {LONGEST} seconds.")
+        raise refuse(BAD_QUERY, f"It must be from 1 to {LONGEST}.", sentence=_TOO_LONG)
     return seconds

@@ -90,17 +90,12 @@ def _texts(said: Authorization, method: str, path: bytes, scope: bytes) -> tuple
 def _check_scope(said: Authorization, region: str, service: str) -> None:
     if said.region != region:
         # The Region element is what lets an SDK sign again for the right one.
-        raise said.malformed(
-            f"The region in the Credential is wrong: {said.region!r} instead of {region!r}.",
-            Region=region,
-        )
+        raise said.malformed(f"the region '{said.region}' is wrong; expecting '{region}'", Region=region)
     if said.service != service:
-        raise said.malformed(
-            f"The service in the Credential is wrong: {said.service!r} instead of {service!r}.",
-        )
+        raise said.malformed(f'incorrect service "{said.service}". This endpoint belongs to "{service}".')
     if said.timestamp[:8] != said.date:
         raise said.malformed(
-            f"The date in the Credential, {said.date}, is not the day of the request, {said.timestamp}.",
+            f'Invalid credential date "{said.date}". This date is not the same as X-Amz-Date: "{said.timestamp[:8]}".'
         )
 
 
@@ -118,7 +113,7 @@ def check_time(said: Authorization, now: float) -> None:
     if said.time > now + SKEW:
         raise refuse(
             "AccessDenied",
-            "Request is not yet valid",
+            sentence="Request is not valid yet",
             RequestTime=said.timestamp,
             ServerTime=timestamps.extended(now),
         )
@@ -126,7 +121,7 @@ def check_time(said: Authorization, now: float) -> None:
     if now > end:
         raise refuse(
             "AccessDenied",
-            "Request has expired",
+            sentence="Request has expired",
             **{"X-Amz-Expires": str(said.expires)},
             Expires=timestamps.extended(end),
             ServerTime=timestamps.extended(now),

@@ -19,7 +19,7 @@ from entrepot.doors.s3.refusal import refuse
 from entrepot.doors.s3.signing import timestamps
 from entrepot.doors.s3.signing.authorization import Payload
 from entrepot.doors.s3.signing.canonical import path_forms
-from entrepot.doors.s3.signing.credentials import shown
+from entrepot.doors.s3.signing.credentials import ONE_PROOF, shown
 from entrepot.doors.s3.signing.presigned import BAD_QUERY, CONTROL, OF_THE_BODY, Fields
 from entrepot.doors.s3.signing.signature import Verified, mismatch
 from entrepot.doors.s3.subresources import SUBRESOURCES
@@ -79,7 +79,8 @@ def parse(request: Request, host_bucket: str) -> Said | None:
     own = {name: value or b"" for name, value in pairs if name in _OWN}
     if not all(own.get(name) for name in _OWN):
         raise refuse(
-            "AccessDenied", "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters"
+            "AccessDenied",
+            sentence="Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters",
         )
     amz, fields = _fields(request.headers, pairs)
     head = {name: value for name, value in fields if name in _OF_THE_HEAD}
@@ -107,7 +108,7 @@ def check_time(said: Said, now: float) -> None:
     """Raise Refusal for an address that is not good any more."""
     if now > said.expires:
         raise refuse(
-            "AccessDenied", "Request has expired",
+            "AccessDenied", sentence="Request has expired",
             Expires=timestamps.extended(said.expires), ServerTime=timestamps.extended(now),
         )  # fmt: skip
 
@@ -116,11 +117,7 @@ def _check_alone(request: Request, names: list[bytes]) -> None:
     """Refuse what this signature does not reach, and a second one beside it."""
     lower = {name.lower() for name in names}
     if request.headers.raw_get(b"authorization") is not None or not lower.isdisjoint(_VERSION_4):
-        raise refuse(
-            "InvalidArgument",
-            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
-            "parameter or the Authorization header should be specified",
-        )  # fmt: skip
+        raise refuse("InvalidArgument", sentence=ONE_PROOF)
     for name in _OWN:
         if names.count(name) > 1:
             raise refuse("InvalidArgument", f"{name.decode()} is there more than once.")
@@ -188,7 +185,7 @@ def _paths(request: Request, host_bucket: str) -> list[bytes]:
 
 def _expires(value: bytes) -> int:
     if not re.fullmatch(rb"[0-9]{1,12}", value):
-        raise refuse("AccessDenied", f"Invalid date (should be seconds since epoch): {shown(value)}")
+        raise refuse("AccessDenied", sentence=f"Invalid date (should be seconds since epoch): {shown(value)}")
     return min(int(value), _LATEST)
 
 
