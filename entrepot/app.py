@@ -120,7 +120,7 @@ def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore]
     """The services over an open catalog and stores."""
     fixed = {config.access_key: config.secret_key} if config.access_key else {}
     buckets = Buckets(database, frozenset(stores), config.default_store, now)
-    objects = Objects(database, content, now)
+    objects = Objects(database, content, buckets, now)
     return Core(
         buckets, objects, Uploads(database, content, buckets, objects, now),
         Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed), Health(database, stores),

@@ -63,18 +63,34 @@ class Right(enum.StrEnum):
     ADMIN = "admin"
 
 
+class Origin(Protocol):
+    """The request in which somebody asks, as far as rules look at it. ``client`` is an address, '' when unknown."""
+
+    @property
+    def client(self) -> str: ...
+    @property
+    def secure(self) -> bool: ...
+
+
 @value
 class Principal:
-    """Who asks. An empty ``account`` is the anonymous public; ``root`` may do everything."""
+    """Who asks. An empty ``account`` is the anonymous public; ``root`` may do everything. ``origin`` is None
+    where nobody sent a request: on the command line, or in a job.
+    """
 
     account: str
     access_key: str = ""
     root: bool = False
     grants: Mapping[str, frozenset[Right]] = field(default_factory=dict)
+    origin: Origin | None = field(default=None, compare=False)
 
     @property
     def anonymous(self) -> bool:
         return not self.account
+
+    def asking(self, origin: Origin) -> Principal:
+        """The same in a request."""
+        return Principal(self.account, self.access_key, self.root, self.grants, origin)
 
 
 ANONYMOUS: Final = Principal("")
@@ -239,6 +255,13 @@ class Part:
     @property
     def size(self) -> int:
         return self.bytes.size
+
+
+class Owned(Protocol):
+    """A row that rules of access look at: a :class:`Version`, an :class:`Upload`, or what a writer overwrites."""
+
+    @property
+    def owner(self) -> str: ...
 
 
 class State(Protocol):

@@ -24,7 +24,7 @@ from entrepot.cli.words import Misused, advice, complain
 from entrepot.core import Core
 from entrepot.core.objects import Opened, stream
 from entrepot.errors import ArgumentInvalid, Corrupt, Missing, Unavailable
-from entrepot.model import Listed, Right
+from entrepot.model import Listed
 
 MANIFEST: Final = "entrepot-export.jsonl"
 ESCAPED: Final = "entrepot-escaped"
@@ -54,7 +54,7 @@ def export(
     check_outside(directory, own_directories(data, config))
 
     async def work(core: Core) -> int:
-        await core.buckets.get(ROOT, bucket, Right.READ)
+        await core.buckets.get(ROOT, bucket)
         total = sum([item.size async for item in walk(core, bucket, "")]) if is_live() else None
         with (
             closing(Folder(directory)) as folder,

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from entrepot.catalog.database import Database
-from entrepot.catalog.operations import buckets
 from entrepot.catalog.operations import objects as rows
 from entrepot.catalog.operations.layouts import find_layout
 from entrepot.catalog.operations.listing import Listing, Query, list_live, list_versions
 from entrepot.catalog.operations.objects import Deleted, NewVersion
 from entrepot.catalog.operations.tags import list_tags
-from entrepot.core import access
+from entrepot.core.access import Action, Resource
+from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake, Received
 from entrepot.core.tags import OF_OBJECT, check_tags
 from entrepot.errors import (
@@ -36,7 +36,6 @@ from entrepot.model import (
     Part,
     Precondition,
     Principal,
-    Right,
     Span,
     Version,
     value,
@@ -170,6 +169,7 @@ class Objects:
 
     database: Database
     content: Content
+    buckets: Buckets
     clock: Callable[[], int]
     new_id: Callable[[], str] = field(default=new_version_id)
 
@@ -184,24 +184,21 @@ class Objects:
             check_tags(put.tags, OF_OBJECT)
         if who.account and put.when is ALWAYS and not put.asking and self._is_small(put.intake):
             return await self._put_small(who, bucket, key, body, put)
-        found = await self._bucket(who, Right.WRITE, bucket)
+        found = await self.buckets.enter(who, bucket, Action.OBJECT_WRITE, key)
         if put.when is not ALWAYS:
             _, current = await self.database.read(rows.look_up(bucket, key))
             put.when.check_write(current, key)
         received = await self.content.take(found.store, body, put.intake)
-        return await self._publish(self._new(who, found.id, bucket, key, put, received), put.when)
+        return await self._publish(who, self._new(who, found.id, bucket, key, put, received), put.when)
 
     async def _put_small(self, who: Principal, bucket: str, key: str, body: AsyncIterator[Buffer], put: Put) -> Version:
         """As ``put``, of a body that needs no store: the bucket is looked at once, when publishing."""
         try:
             received = await self.content.take("", body, put.intake)
         except EntrepotError:
-            await self._bucket(who, Right.WRITE, bucket)  # what speaks against that comes first
+            await self.buckets.enter(who, bucket, Action.OBJECT_WRITE, key)  # what speaks against that comes first
             raise
-        return await self._publish(
-            self._new(who, None, bucket, key, put, received),
-            check=lambda found: access.check(who, Right.WRITE, found),
-        )
+        return await self._publish(who, self._new(who, None, bucket, key, put, received))
 
     def _is_small(self, intake: Intake) -> bool:
         most = min(self.content.inline_limit, self.content.blob_size)
@@ -214,16 +211,27 @@ class Objects:
             put.meta, checksums, tags=put.tags,
         )  # fmt: skip
 
-    async def _publish(
-        self, new: NewVersion, when: Precondition = ALWAYS, check: buckets.Check | None = None
-    ) -> Version:
+    async def _publish(self, who: Principal, new: NewVersion, when: Precondition = ALWAYS) -> Version:
         heavy = len(new.bytes.pieces) > HEAVY_PIECES
+        check = self.guard(who, Action.OBJECT_WRITE, new.key)
         return await self.database.write(rows.insert_version(new, self.clock(), when, check), heavy=heavy)
 
+    def guard(self, who: Principal, action: Action, key: str) -> rows.Check:
+        """Decides in the transaction that changes a key: rights, rules and the row may be others by then."""
+        check = self.buckets.access.check
+        return lambda bucket, row: check(who, action, Resource(bucket, key, row))
+
     async def open(
-        self, who: Principal, bucket: str, key: str, version_id: str | None = None, when: Precondition = ALWAYS
+        self,
+        who: Principal,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        when: Precondition = ALWAYS,
+        action: Action | None = None,
     ) -> Opened:
-        """The version to read: the current one, or that of ``version_id``.
+        """The version to read: the current one, or that of ``version_id``. ``action`` says what is wanted of it
+        when that is not its bytes.
 
         Raises BucketMissing, Denied, ObjectMissing, VersionMissing, DeleteMarkerFound,
         PreconditionFailed, NotModified.
@@ -231,11 +239,12 @@ class Objects:
         found, version = await self.database.read(rows.look_up(bucket, key))
         if found is None:
             raise BucketMissing(bucket)
-        access.check(who, Right.READ, found)
         if version_id is not None and (version is None or version.version_id != version_id):
             version = await self.database.read(rows.find_version(found.id, key, version_id))
         elif version is None:
             version = await self.database.read(rows.find_newest(found.id, key))
+        action = action or (Action.OBJECT_READ if version_id is None else Action.VERSION_READ)
+        self.buckets.access.check(who, action, Resource(found, key, version))
         version = _present(version, key, version_id)
         if when is not ALWAYS:
             when.check_read(version)
@@ -243,13 +252,13 @@ class Objects:
 
     async def list(self, who: Principal, bucket: str, query: Query) -> Listing:
         """A page of current objects. ``query.bucket`` is filled in. Raises BucketMissing, Denied."""
-        found = await self._bucket(who, Right.READ, bucket)
-        return await self.database.scan(list_live(replace(query, bucket=found.id)))
+        found, visible = await self.buckets.list_in(who, bucket, Action.OBJECT_LIST)
+        return await self.database.scan(list_live(replace(query, bucket=found.id, visible=visible)))
 
     async def list_versions(self, who: Principal, bucket: str, query: Query) -> Listing:
         """A page of all versions and markers. Raises BucketMissing, Denied."""
-        found = await self._bucket(who, Right.READ, bucket)
-        return await self.database.scan(list_versions(replace(query, bucket=found.id)))
+        found, visible = await self.buckets.list_in(who, bucket, Action.VERSION_LIST)
+        return await self.database.scan(list_versions(replace(query, bucket=found.id, visible=visible)))
 
     async def copy(self, who: Principal, bucket: str, key: str, copy: Copy) -> tuple[Version, Version]:
         """Publish the bytes of another version under this key; returns the source and the copy.
@@ -261,7 +270,7 @@ class Objects:
         """
         if copy.tags:
             check_tags(copy.tags, OF_OBJECT)
-        target = await self._bucket(who, Right.WRITE, bucket)
+        target = await self.buckets.enter(who, bucket, Action.OBJECT_WRITE, key)
         source = await self.open(who, copy.source.bucket, copy.source.key, copy.source.version_id)
         copy.source.when.check_source(source.version)
         old = source.version
@@ -277,7 +286,7 @@ class Objects:
                 target.id, bucket, key, self.new_id, old.etag, who.account, replace(old.bytes, data=None), meta,
                 old.checksums, tags=tags,
             )  # fmt: skip
-        return old, await self._publish(new, copy.when)
+        return old, await self._publish(who, new, copy.when)
 
     async def _recut(
         self, who: Principal, source: Opened, target: Bucket, key: str, meta: Meta, keep: tuple[str, ...]
@@ -300,19 +309,20 @@ class Objects:
 
         Raises BucketMissing, Denied, PreconditionFailed.
         """
-        found = await self._bucket(who, Right.DELETE, bucket)
-        now = self.clock()
+        action = Action.OBJECT_DELETE if version_id is None else Action.VERSION_DELETE
+        found = await self.buckets.enter(who, bucket, action, key)
+        now, check = self.clock(), self.guard(who, action, key)
         if version_id is None:
-            operation = rows.delete_object(found.id, bucket, key, who.account, self.new_id(), now, when)
+            operation = rows.delete_object(found.id, bucket, key, who.account, self.new_id(), now, when, check)
         else:
-            operation = rows.delete_version(found.id, bucket, key, version_id, now, when)
+            operation = rows.delete_version(found.id, bucket, key, version_id, now, when, check)
         return await self.database.write(operation)
 
     async def tags(
         self, who: Principal, bucket: str, key: str, version_id: str | None = None
     ) -> tuple[Version, Mapping[str, str]]:
         """The version meant, and its tags in order of name. Raises what :meth:`open` raises, and Busy."""
-        opened = await self.open(who, bucket, key, version_id)
+        opened = await self.open(who, bucket, key, version_id, action=Action.OBJECT_TAG_READ)
         return opened.version, await opened.tags()
 
     async def set_tags(
@@ -322,17 +332,12 @@ class Objects:
 
         Raises BucketMissing, Denied, ObjectMissing, VersionMissing, DeleteMarkerFound, TagInvalid, TagsTooMany.
         """
-        found = await self._bucket(who, Right.WRITE, bucket)
+        action = Action.OBJECT_TAG_WRITE
+        found = await self.buckets.enter(who, bucket, action, key)
         check_tags(tags, OF_OBJECT)
-        version = await self.database.write(rows.tag_version(found.id, bucket, key, version_id, tags))
+        check = self.guard(who, action, key)
+        version = await self.database.write(rows.tag_version(found.id, bucket, key, version_id, tags, check))
         return _present(version, key, version_id)
-
-    async def _bucket(self, who: Principal, right: Right, name: str) -> Bucket:
-        found = await self.database.read(buckets.find_bucket(name))
-        if found is None:
-            raise BucketMissing(name)
-        access.check(who, right, found)
-        return found
 
 
 async def stream(data: Buffer | AsyncIterator[Buffer]) -> AsyncIterator[Buffer]:

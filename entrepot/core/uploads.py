@@ -20,6 +20,7 @@ from entrepot.catalog.operations.objects import NewVersion, find_version
 from entrepot.catalog.operations.uploads import MOST_PARTS, UploadPage
 from entrepot.catalog.operations.uploads import Outcome as Outcome  # noqa: PLC0414 - what doors get from completing
 from entrepot.catalog.operations.uploads import UploadQuery as UploadQuery  # noqa: PLC0414 - as below
+from entrepot.core.access import Action, Resource
 from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake
 from entrepot.core.objects import Objects, Source, stream
@@ -49,7 +50,6 @@ from entrepot.model import (
     Piece,
     Precondition,
     Principal,
-    Right,
     Span,
     Upload,
     Version,
@@ -117,7 +117,7 @@ class Uploads:
 
         Raises BucketMissing, Denied, TagInvalid, TagsTooMany.
         """
-        found = await self.buckets.get(who, bucket, Right.WRITE)
+        found = await self.buckets.enter(who, bucket, Action.UPLOAD_CREATE, key)
         check_tags(tags or {}, OF_OBJECT)
         new = Upload(
             0, secrets.token_urlsafe(24), found.id, key, who.account, self.clock(), meta, algorithm, composite,
@@ -137,7 +137,7 @@ class Uploads:
         """Store a part; durable on return. ``keep`` names digests to store with it, beside the one
         of the upload. Raises what ``Objects.put`` raises, and UploadMissing.
         """
-        bucket, upload = await self._find(who, place)
+        bucket, upload = await self._find(who, place, Action.UPLOAD_APPEND)
         kept = tuple(dict.fromkeys([upload.algorithm, *keep] if upload.algorithm else keep))
         wanted = replace(intake, digests={"md5", *intake.digests, *kept}, inline=False)
         received = await self.content.take(bucket.store, body, wanted)
@@ -162,7 +162,7 @@ class Uploads:
         Raises what reading the source raises, RangeInvalid for a span that it does not have,
         TooLarge for more than ``limit`` bytes.
         """
-        await self._find(who, place)
+        await self._find(who, place, Action.UPLOAD_APPEND)
         opened = await self.objects.open(who, source.bucket, source.key, source.version_id)
         source.when.check_source(opened.version)
         whole = Span(0, opened.version.size)
@@ -175,7 +175,7 @@ class Uploads:
 
     async def get(self, who: Principal, place: Place) -> Upload:
         """An open upload. Raises BucketMissing, Denied, UploadMissing."""
-        _, upload = await self._find(who, place)
+        _, upload = await self._find(who, place, Action.UPLOAD_LIST)
         return upload
 
     async def list_parts(
@@ -187,8 +187,8 @@ class Uploads:
 
     async def list(self, who: Principal, bucket: str, query: UploadQuery) -> UploadPage:
         """A page of open uploads by key, then id. Raises BucketMissing, Denied."""
-        found = await self.buckets.get(who, bucket, Right.WRITE)
-        return await self.database.scan(rows.list_uploads(found.id, query))
+        found, visible = await self.buckets.list_in(who, bucket, Action.UPLOAD_LIST)
+        return await self.database.scan(rows.list_uploads(found.id, replace(query, visible=visible)))
 
     async def complete(self, who: Principal, place: Place, completion: Completion) -> Outcome:
         """Publish the parts named, in their order, as one version. Copies no byte, unless the parts
@@ -198,7 +198,7 @@ class Uploads:
         UploadMissing, PartMissing, PartInvalid, PartOrder, TooSmall, TooLarge, DigestMismatch,
         ArgumentInvalid, PreconditionFailed, ObjectMissing, Superseded; the upload stays open.
         """
-        bucket = await self.buckets.get(who, place.bucket, Right.WRITE)
+        bucket = await self.buckets.enter(who, place.bucket, Action.OBJECT_WRITE, place.key)
         upload = await self.database.read(rows.get_upload(place.upload_id))
         _check_place(upload, bucket, place)
         recut: Bytes | None = None
@@ -220,7 +220,8 @@ class Uploads:
                 upload.tags,
             )  # fmt: skip
 
-        operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), completion.when)
+        check = self.objects.guard(who, Action.OBJECT_WRITE, place.key)
+        operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), completion.when, check)
         outcome = await self.database.write(operation, heavy=True)
         if outcome.version is not None:
             return outcome
@@ -243,13 +244,14 @@ class Uploads:
 
     async def abort(self, who: Principal, place: Place) -> None:
         """Raises BucketMissing, Denied, UploadMissing."""
-        await self._find(who, place)
+        await self._find(who, place, Action.UPLOAD_ABORT)
         await self.database.write(rows.abort_upload(place.upload_id, self.clock()))
 
-    async def _find(self, who: Principal, place: Place) -> tuple[Bucket, Upload]:
-        bucket = await self.buckets.get(who, place.bucket, Right.WRITE)
+    async def _find(self, who: Principal, place: Place, action: Action) -> tuple[Bucket, Upload]:
+        bucket = await self.buckets.enter(who, place.bucket, action, place.key)
         upload = await self.database.read(rows.get_upload(place.upload_id))
         _check_place(upload, bucket, place)
+        self.buckets.access.check(who, action, Resource(bucket, place.key, upload))
         if upload.completed:
             raise UploadMissing(place.upload_id)
         return bucket, upload

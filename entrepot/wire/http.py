@@ -116,6 +116,11 @@ class Request:
         self._names: Mapping[str, bytes] | None = None
 
     @property
+    def secure(self) -> bool:
+        """Whether it came encrypted."""
+        return self.scheme == "https"
+
+    @property
     def path(self) -> bytes:
         """The raw path below the mount point."""
         return self.raw_path[len(self.mount) :] or b"/" if self.mount else self.raw_path

@@ -137,7 +137,7 @@ async def test_a_lasting_process_lays_the_log_out(tmp_path: Path, monkeypatch: p
     assert set((after_a_crash / "catalog.sqlite-wal").read_bytes()) == {0}
     await lasting.close()
     later = await SQLite.open(after_a_crash / "catalog.sqlite")
-    assert [bucket.name for bucket in await later.read(buckets.list_buckets(None, "", "", 10))] == ["bucket"]
+    assert [bucket.name for bucket in await later.read(buckets.list_buckets("", "", 10))] == ["bucket"]
     await later.write(buckets.create_bucket("another", "ann", "main", 2))
     await later.close()
 

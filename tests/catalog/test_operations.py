@@ -6,6 +6,7 @@ import pytest
 
 from tests.catalog.engines import Engine
 from tests.contracts.blobs import BlobsContract
+from tests.contracts.filters import FiltersContract
 from tests.contracts.jobs import JobsContract
 from tests.contracts.leases import LeasesContract
 from tests.contracts.listing import ListingContract
@@ -21,6 +22,7 @@ class Operations(
     ObjectsContract,
     TagsContract,
     ListingContract,
+    FiltersContract,
     UploadsContract,
     UploadListsContract,
     BlobsContract,

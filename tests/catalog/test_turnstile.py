@@ -52,6 +52,6 @@ async def test_writers_are_told_of_locks_that_are_not_to_be_had(
     with pytest.raises(Unavailable):
         await database.write(buckets.create_bucket("lost", "ann", "main", 1))
     locks.none = locks.busy = False
-    names = [bucket.name for bucket in await database.read(buckets.list_buckets(None, "", "", 100))]
+    names = [bucket.name for bucket in await database.read(buckets.list_buckets("", "", 100))]
     assert names == [f"kept-{each}" for each in range(10)]
     await database.close()

@@ -21,7 +21,7 @@ from entrepot.errors import (
     Superseded,
     UploadMissing,
 )
-from entrepot.model import NULL_VERSION, Bucket, Bytes, Checksums, Meta, Part, Piece, Precondition, Versioning
+from entrepot.model import NULL_VERSION, Bucket, Bytes, Checksums, Meta, Owned, Part, Piece, Precondition, Versioning
 from tests.contracts.acts import STORE, Acts, clock, digest, new_version, outcomes
 
 if TYPE_CHECKING:
@@ -77,9 +77,12 @@ class ObjectsContract:
     async def test_a_version_goes_to_the_bucket_of_its_name_if_it_may(self, acts: Acts) -> None:
         bucket = await acts.bucket()
         new = replace(new_version(bucket, "k", b"a"), bucket=None)
-        asked = []
+        asked: list[Bucket] = []
 
-        def refuse(found: Bucket) -> None:
+        def allow(found: Bucket, row: Owned | None) -> None:
+            asked.append(found)
+
+        def refuse(found: Bucket, row: Owned | None) -> None:
             asked.append(found)
             raise Denied
 
@@ -87,7 +90,7 @@ class ObjectsContract:
             await acts.database.write(objects.insert_version(new, next(clock), check=refuse))
         assert asked == [bucket]
         assert await acts.live(bucket, "k") is None
-        written = await acts.database.write(objects.insert_version(new, next(clock), check=asked.append))
+        written = await acts.database.write(objects.insert_version(new, next(clock), check=allow))
         assert asked == [bucket, bucket]
         assert written.bucket == bucket.id
         found = await acts.live(bucket, "k")
@@ -95,8 +98,32 @@ class ObjectsContract:
         assert found.id == written.id
         with pytest.raises(BucketMissing):
             await acts.database.write(
-                objects.insert_version(replace(new, bucket_name="absent"), next(clock), check=asked.append)
+                objects.insert_version(replace(new, bucket_name="absent"), next(clock), check=allow)
             )
+
+    async def test_who_changes_a_key_is_asked_about_the_row_that_goes(self, acts: Acts) -> None:
+        """Of the live version when a key is overwritten or deleted, of the version itself when that is removed."""
+        bucket = await acts.bucket(Versioning.ON)
+        older = await acts.put(bucket, "k", b"a")
+        asked: list[str | None] = []
+
+        def refuse(found: Bucket, row: Owned | None) -> None:
+            asked.append(None if row is None else row.owner)
+            raise Denied
+
+        of_bob = replace(new_version(bucket, "k", b"b", "of bob"), owner="bob")
+        await acts.database.write(objects.insert_version(of_bob, next(clock)))
+        where = (bucket.id, bucket.name)
+        for refused in (
+            objects.insert_version(new_version(bucket, "k", b"c"), next(clock), check=refuse),
+            objects.insert_version(new_version(bucket, "new", b"c"), next(clock), check=refuse),
+            objects.delete_object(*where, "k", "carol", "id", next(clock), check=refuse),
+            objects.delete_version(*where, "k", older.version_id, next(clock), check=refuse),
+            objects.delete_version(*where, "k", "absent", next(clock), check=refuse),
+        ):
+            with pytest.raises(Denied):
+                await acts.database.write(refused)
+        assert asked == ["bob", None, "bob", "owner", None]
 
     async def test_what_is_overwritten_keeps_its_row_and_nothing_else(self, acts: Acts) -> None:
         bucket = await acts.bucket()

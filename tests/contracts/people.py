@@ -11,6 +11,7 @@ from entrepot.catalog.operations import buckets, keys
 from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.errors import BucketExists, BucketMissing, BucketNotEmpty, Conflict, KeyMissing
 from entrepot.model import Bucket, Key, Right, Versioning
+from entrepot.rules import TRUE, Equal, Field
 from tests.contracts.acts import Acts, outcomes
 
 if TYPE_CHECKING:
@@ -81,9 +82,10 @@ class PeopleContract:
             expected = [
                 name for i, name in enumerate(names) if name.startswith(prefix) and owner in {None, f"account{i % 2}"}
             ]
+            visible = TRUE if owner is None else Equal(Field.BUCKET_OWNER, owner)
             found: list[str] = []
             after = ""
-            while page := await acts.database.read(buckets.list_buckets(owner, prefix, after, 3)):
+            while page := await acts.database.read(buckets.list_buckets(prefix, after, 3, visible)):
                 found.extend(bucket.name for bucket in page)
                 after = page[-1].name
             assert found == expected

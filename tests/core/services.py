@@ -50,7 +50,7 @@ async def open_services(
         database, stores, budget or Budget(1 << 30, None), now, blob_size=blob_size, inline_limit=inline_limit
     )
     buckets = Buckets(database, frozenset(stores), STORE, now)
-    objects = Objects(database, content, now)
+    objects = Objects(database, content, buckets, now)
     try:
         yield Services(database, kept, content, buckets, objects, Uploads(database, content, buckets, objects, now))
     finally:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from entrepot.core import BucketChange
+from entrepot.core.access import Action
 from entrepot.errors import ArgumentInvalid, Denied
-from entrepot.model import Principal, Right, Versioning
+from entrepot.model import Principal, Versioning
 from tests.core.services import ROOT, Services, open_services
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def test_a_right_is_one_in_the_bucket_that_is_changed(act: Callable[[Bucke
 
         with pytest.raises(Denied):
             await act(interrupted(services, pass_on))
-        found = await services.buckets.get(BOB, "bucket", Right.ADMIN)
+        found = await services.buckets.get(BOB, "bucket", Action.BUCKET_ADMIN)
         assert (found.owner, found.public_read, found.versioning) == ("bob", False, Versioning.OFF)
 
 

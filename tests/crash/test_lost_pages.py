@@ -56,7 +56,7 @@ def vfs() -> Iterator[ForgetfulVFS]:
 
 
 async def names(database: SQLite) -> list[str]:
-    return [bucket.name for bucket in await database.read(buckets.list_buckets(None, "", "", 2000))]
+    return [bucket.name for bucket in await database.read(buckets.list_buckets("", "", 2000))]
 
 
 async def add(database: SQLite, first: int) -> list[str]:

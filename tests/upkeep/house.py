@@ -105,7 +105,7 @@ async def opened(
     stores = {"main": blobs}
     content = Content(catalog, stores, Budget(1 << 24, folder), clock, blob_size=BLOB, inline_limit=INLINE)
     buckets = Buckets(catalog, frozenset(stores), "main", clock)
-    objects = Objects(catalog, content, clock)
+    objects = Objects(catalog, content, buckets, clock)
     uploads = Uploads(catalog, content, buckets, objects, clock)
     try:
         yield House(clock, catalog, blobs, content, buckets, objects, uploads, Upkeep(catalog, stores, clock))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
+from entrepot.catalog.operations.filters import BUCKETS, FILTERED, compile_filter
 from entrepot.catalog.operations.keys import drop_grants
 from entrepot.catalog.operations.rows import BUCKET_COLUMNS, bucket_from
 from entrepot.catalog.operations.tags import drop_bucket_tags, keep_bucket_tags
 from entrepot.errors import BucketExists, BucketMissing, BucketNotEmpty
 from entrepot.model import Bucket, Versioning
+from entrepot.rules import TRUE, Expression
 
 BUCKET_SPACE: Final = 1
 """Lock space: names of buckets. Writers into a bucket share it, whoever changes or drops it alone."""
@@ -22,10 +24,7 @@ _INSERT: Final = Sql(
     "VALUES (:name, :owner, :store, 0, :public_read, :now) RETURNING id"
 )
 _LIST: Final = Sql(
-    f"SELECT {BUCKET_COLUMNS} FROM buckets b WHERE b.name > :after AND b.name >= :first ORDER BY b.name LIMIT :limit"
-)
-_LIST_OWN: Final = Sql(
-    f"SELECT {BUCKET_COLUMNS} FROM buckets b WHERE b.owner = :owner AND b.name > :after AND b.name >= :first "
+    f"SELECT {BUCKET_COLUMNS} FROM buckets b WHERE b.name > :after AND b.name >= :first {FILTERED} "
     "ORDER BY b.name LIMIT :limit"
 )
 _DELETE: Final = Sql("DELETE FROM buckets WHERE id = :id")
@@ -61,12 +60,10 @@ def create_bucket(name: str, owner: str, store: str, now: int, *, public_read: b
     return Bucket(created[0], name, owner, store, Versioning.OFF, public_read, now)
 
 
-def list_buckets(owner: str | None, prefix: str, after: str, limit: int) -> Transaction[list[Bucket]]:
-    """Buckets in order of name, those of one account or (None) all; at most ``limit``."""
-    if owner is None:
-        rows: list[Row] = yield all_(_LIST, after=after, first=prefix, limit=limit)
-    else:
-        rows = yield all_(_LIST_OWN, owner=owner, after=after, first=prefix, limit=limit)
+def list_buckets(prefix: str, after: str, limit: int, visible: Expression = TRUE) -> Transaction[list[Bucket]]:
+    """Buckets in order of name, those of which ``visible`` holds; at most ``limit``."""
+    only = compile_filter(visible, BUCKETS)
+    rows: list[Row] = yield all_(only.of(_LIST), after=after, first=prefix, limit=limit, **only.params)
     return [bucket_from(row) for row in rows if row[1].startswith(prefix)]
 
 

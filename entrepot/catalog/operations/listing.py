@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.database import Row, Sql, Statement, Transaction, Value, all_, one
+from entrepot.catalog.operations.filters import FILTERED, VERSIONS, Filter, compile_filter
 from entrepot.catalog.operations.folding import FIRST_BLOCK, FOLD, Bounds, gather, split, walk
 from entrepot.catalog.operations.rows import ID_OF_VERSION, LISTED_COLUMNS, listed_from
 from entrepot.model import Listed
+from entrepot.rules import TRUE, Expression
 
-_STRETCH: Final = "v.bucket = :bucket AND v.key >= :start AND v.key < :stop"
+_STRETCH: Final = f"v.bucket = :bucket AND v.key >= :start AND v.key < :stop {FILTERED}"
 _BLOCK: Final = Sql(
     f"SELECT {LISTED_COLUMNS} FROM versions v WHERE {_STRETCH} AND v.live = 1 ORDER BY v.key LIMIT :limit"
 )
@@ -41,11 +43,11 @@ _PREFIXES: Final = Sql(
 
 _LIVE_OF: Final = Sql(
     f"SELECT {LISTED_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.live = 1 "
-    "AND v.key = :key AND v.id < :below"
+    f"AND v.key = :key AND v.id < :below {FILTERED}"
 )
 _HISTORY_OF: Final = Sql(
     f"SELECT {LISTED_COLUMNS} FROM versions v WHERE v.bucket = :bucket AND v.live = 0 "
-    "AND v.key = :key AND v.id < :below ORDER BY v.id DESC LIMIT :limit"
+    f"AND v.key = :key AND v.id < :below {FILTERED} ORDER BY v.id DESC LIMIT :limit"
 )
 _NEWER_OF: Final = Sql(
     "SELECT v.id FROM versions v WHERE v.bucket = :bucket AND v.live = 1 AND v.key = :key AND v.id >= :below "
@@ -62,7 +64,7 @@ class Query:
     ``after_version`` continues within the versions of the key ``after``: a version id, or what a page said of
     its last version. Where the id is of no version any more, what is left of the key is listed: repeated rather
     than left out. ``behind`` is a key that nothing listed comes before; a common prefix of which there is more
-    behind it is listed.
+    behind it is listed. Only rows of which ``visible`` holds are there.
     """
 
     bucket: int
@@ -72,6 +74,7 @@ class Query:
     limit: int = 1000
     after_version: str | None = None
     behind: str = ""
+    visible: Expression = TRUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +96,14 @@ def list_live(query: Query) -> Transaction[Listing]:
     if query.limit <= 0:
         return Listing([], [], more=False)
     bounds = _bounds(query)
+    only = compile_filter(query.visible, VERSIONS)
     entries: list[Row | bytes] = []
     folding = bool(query.delimiter)
     block = FIRST_BLOCK if folding else query.limit + 1
     while len(entries) <= query.limit and bounds.start < bounds.stop:
         limit = min(block, query.limit + 1 - len(entries))
-        where = bounds.folding if folding else bounds.stretch
-        rows: list[Row] = yield all_(_ENTRIES if folding else _BLOCK, bucket=query.bucket, limit=limit, **where)
+        where = {"bucket": query.bucket, "limit": limit, **(bounds.folding if folding else bounds.stretch)}
+        rows: list[Row] = yield all_(only.of(_ENTRIES if folding else _BLOCK), **where, **only.params)
         folding = bounds.take(rows, entries)
         if len(rows) < limit:
             break
@@ -112,17 +116,22 @@ def list_versions(query: Query) -> Transaction[Listing]:
     if query.limit <= 0:
         return Listing([], [], more=False)
     bounds = _bounds(query)
+    only = compile_filter(query.visible, VERSIONS)
     entries: list[Row | bytes] = []
     newest: set[int] = set()
     if query.after and query.after_version is not None:
-        rest, newest = yield from _rest_of_key(query)
+        rest, newest = yield from _rest_of_key(query, only)
         entries.extend(rest)
     older = len(entries)
 
     def prefixes(wanted: int) -> Statement:
-        return all_(_PREFIXES, bucket=query.bucket, limit=wanted, **bounds.folding)
+        where = {"bucket": query.bucket, "limit": wanted, **bounds.folding}
+        return all_(only.of(_PREFIXES), **where, **only.params)
 
-    yield from gather(bounds, entries, query.limit, prefixes, lambda wanted: _block_of_versions(query, bounds, wanted))
+    def block(wanted: int) -> Transaction[list[Row]]:
+        return _block_of_versions(only, {"bucket": query.bucket, **bounds.stretch}, wanted)
+
+    yield from gather(bounds, entries, query.limit, prefixes, block)
     newest |= _newest_ids(entries[older:])
     return _page(entries, query.limit, lambda row: listed_from(row, latest=row[0] in newest))
 
@@ -131,21 +140,20 @@ def _bounds(query: Query) -> Bounds:
     return Bounds(query.prefix.encode(), query.delimiter.encode(), query.after.encode(), query.behind.encode())
 
 
-def _block_of_versions(query: Query, bounds: Bounds, limit: int) -> Transaction[list[Row]]:
-    where: dict[str, Value] = {"bucket": query.bucket, "limit": limit, **bounds.stretch}
-    live: list[Row] = yield all_(_BLOCK, **where)
-    history: list[Row] = yield all_(_HISTORY, **where)
+def _block_of_versions(only: Filter, stretch: Mapping[str, Value], limit: int) -> Transaction[list[Row]]:
+    live: list[Row] = yield all_(only.of(_BLOCK), limit=limit, **stretch, **only.params)
+    history: list[Row] = yield all_(only.of(_HISTORY), limit=limit, **stretch, **only.params)
     return list(heapq.merge(live, history, key=lambda row: (row[1], -row[0])))[:limit]
 
 
-def _rest_of_key(query: Query) -> Transaction[tuple[list[Row], set[int]]]:
+def _rest_of_key(query: Query, only: Filter) -> Transaction[tuple[list[Row], set[int]]]:
     """The versions of the key ``after`` that are older than ``after_version``, and the id of the first one if it is
     the newest now: one that was removed has made way for it.
     """
     where: dict[str, Value] = {"bucket": query.bucket, "key": query.after.encode()}
     where["below"] = yield from _place(query, where)
-    live: list[Row] = yield all_(_LIVE_OF, **where)
-    history: list[Row] = yield all_(_HISTORY_OF, limit=query.limit + 1, **where)
+    live: list[Row] = yield all_(only.of(_LIVE_OF), **where, **only.params)
+    history: list[Row] = yield all_(only.of(_HISTORY_OF), limit=query.limit + 1, **where, **only.params)
     rest = sorted(live + history, key=lambda row: -row[0])[: query.limit + 1]
     newer: Row | None = (yield one(_NEWER_OF, **where)) if rest else None
     return rest, {row[0] for row in rest[:1] if newer is None}
@@ -166,13 +174,14 @@ _BEYOND: Final = 2**63 - 1
 
 
 def _newest_ids(entries: list[Row | bytes]) -> set[int]:
-    """The first row of each key."""
+    """The first row of each key, unless that is an older version: the newest one may not be for who asks."""
     newest: set[int] = set()
     key: object = None
     for entry in entries:
         if not isinstance(entry, bytes) and entry[1] != key:
             key = entry[1]
-            newest.add(entry[0])
+            if entry[3] or entry[4]:  # live, or a marker
+                newest.add(entry[0])
     return newest
 
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from entrepot.catalog.database import Row, Sql, Transaction, insert, lock, one, run
 from entrepot.catalog.operations.blobs import place, release
-from entrepot.catalog.operations.buckets import BUCKET_SPACE, Check
+from entrepot.catalog.operations.buckets import BUCKET_SPACE
 from entrepot.catalog.operations.layouts import drop_layout, keep_layout
 from entrepot.catalog.operations.rows import (
     BUCKET_COLUMNS,
@@ -37,6 +37,7 @@ from entrepot.model import (
     Bytes,
     Checksums,
     Meta,
+    Owned,
     Part,
     Precondition,
     Version,
@@ -63,7 +64,7 @@ _NEWEST: Final = Sql(
     "ORDER BY v.id DESC LIMIT 1"
 )
 _HELD: Final = Sql(
-    f"SELECT {BUCKET_COLUMNS}, v.id, v.manifest, v.parts, v.tags FROM buckets b "
+    f"SELECT {BUCKET_COLUMNS}, v.id, v.manifest, v.parts, v.tags, v.owner FROM buckets b "
     "LEFT JOIN versions v ON v.bucket = b.id AND v.key = :key AND v.live = 1 WHERE b.name = :name"
 )
 _SET: Final = (
@@ -135,6 +136,12 @@ def find_newest(bucket: int, key: str) -> Transaction[Version | None]:
     return None if row is None else version_from(row)
 
 
+Check = Callable[[Bucket, Owned | None], None]
+"""Raises what speaks against a change of a key: in the bucket that has the name at that time, to the row that it
+would overwrite or remove, None when there is none.
+"""
+
+
 class Former(NamedTuple):
     """A version as far as it has to be known to put it out of the way."""
 
@@ -142,21 +149,28 @@ class Former(NamedTuple):
     manifest: int | None
     parts: int
     tags: int
+    owner: str
 
 
 class Held(NamedTuple):
-    """What a writer knows of the key it changes: of the bucket, and the live version if any."""
+    """What a writer knows of the key it changes: the bucket's row, and the live version if any."""
 
     bucket: int
     versioning: Versioning
     store: str
     live: Former | None
+    row: Row
+
+    def check(self, check: Check | None, removed: Owned | None) -> None:
+        """Raises what ``check`` raises."""
+        if check is not None:
+            check(bucket_from(self.row), removed)
 
 
-def hold(bucket: int | None, name: str, key: str, check: Check | None = None) -> Transaction[Held]:
+def hold(bucket: int | None, name: str, key: str) -> Transaction[Held]:
     """Begin to change a key: nobody else changes it, or drops its bucket, until the write ends.
 
-    Raises BucketMissing, also when the name is another bucket's by now, and what ``check`` raises.
+    Raises BucketMissing, also when the name is another bucket's by now.
     """
     raw, raw_name = key.encode(), name.encode()
     yield lock(BUCKET_SPACE, raw_name, shared=True)
@@ -164,10 +178,8 @@ def hold(bucket: int | None, name: str, key: str, check: Check | None = None) ->
     row: Row | None = yield one(_HELD, name=name, key=raw)
     if row is None or (bucket is not None and row[0] != bucket):
         raise BucketMissing(name)
-    if check is not None:
-        check(bucket_from(row))
     live = None if row[_BUCKET_WIDTH] is None else Former(*row[_BUCKET_WIDTH:])
-    return Held(row[0], VERSIONING[row[4]], row[3], live)
+    return Held(row[0], VERSIONING[row[4]], row[3], live, row)
 
 
 def insert_version(
@@ -178,7 +190,9 @@ def insert_version(
     Raises BucketMissing, what ``check`` raises, PreconditionFailed, ObjectMissing (see
     Precondition.check_write), Superseded (see ``blobs.place``).
     """
-    bucket, versioning, store, live = yield from hold(new.bucket, new.bucket_name, new.key, check)
+    held = yield from hold(new.bucket, new.bucket_name, new.key)
+    bucket, versioning, store, live, _ = held
+    held.check(check, live)
     raw = new.key.encode()
     if when is not ALWAYS:
         row: Row | None = None if live is None else (yield one(_LIVE, bucket=bucket, key=raw))
@@ -228,7 +242,7 @@ def _make_room(bucket: int, key: str, live: Former | None, versioning: Versionin
 
 
 def _former(version: Version) -> Former:
-    return Former(version.id, version.bytes.manifest, version.parts, version.tags)
+    return Former(version.id, version.bytes.manifest, version.parts, version.tags, version.owner)
 
 
 def _drop(former: Former, now: int) -> Transaction[None]:
@@ -247,14 +261,23 @@ def _let_go(former: Former, now: int) -> Transaction[None]:
 
 
 def delete_object(
-    bucket: int, name: str, key: str, owner: str, marker_id: str, now: int, when: Precondition = ALWAYS
+    bucket: int,
+    name: str,
+    key: str,
+    owner: str,
+    marker_id: str,
+    now: int,
+    when: Precondition = ALWAYS,
+    check: Check | None = None,
 ) -> Transaction[Deleted]:
     """Delete the current state of a key: for good, or by a marker where versions are kept.
 
     Deleting what is not there is no error; on a condition it does nothing at all. Raises
-    BucketMissing, PreconditionFailed.
+    BucketMissing, PreconditionFailed, and what ``check`` raises.
     """
-    _, versioning, _, live = yield from hold(bucket, name, key)
+    held = yield from hold(bucket, name, key)
+    _, versioning, _, live, _ = held
+    held.check(check, live)
     if not when.empty:
         newest = yield from find_newest(bucket, key)
         if newest is None:
@@ -273,14 +296,21 @@ def delete_object(
 
 
 def delete_version(
-    bucket: int, name: str, key: str, version_id: str, now: int, when: Precondition = ALWAYS
+    bucket: int,
+    name: str,
+    key: str,
+    version_id: str,
+    now: int,
+    when: Precondition = ALWAYS,
+    check: Check | None = None,
 ) -> Transaction[Deleted]:
     """Remove one version (or marker) for good; the next newest takes its place.
 
-    Removing what is not there is no error. Raises BucketMissing, PreconditionFailed.
+    Removing what is not there is no error. Raises BucketMissing, PreconditionFailed, and what ``check`` raises.
     """
-    yield from hold(bucket, name, key)
+    held = yield from hold(bucket, name, key)
     version = yield from find_version(bucket, key, version_id)
+    held.check(check, version)
     when.check_delete(version)
     if version is None:
         return Deleted(version_id, marker=False)
@@ -292,17 +322,18 @@ def delete_version(
 
 
 def tag_version(
-    bucket: int, name: str, key: str, version_id: str | None, tags: Mapping[str, str]
+    bucket: int, name: str, key: str, version_id: str | None, tags: Mapping[str, str], check: Check | None = None
 ) -> Transaction[Version | None]:
     """Give a version these tags instead of those that it had, the newest one without ``version_id``. Nothing else of
     it changes.
 
     Returns it as it is then; a delete marker, which has no tags, as it was; None when it is not there. Raises
-    BucketMissing.
+    BucketMissing, and what ``check`` raises.
     """
-    yield from hold(bucket, name, key)
+    held = yield from hold(bucket, name, key)
     find = find_newest(bucket, key) if version_id is None else find_version(bucket, key, version_id)
     version = yield from find
+    held.check(check, version)
     if version is None or version.marker:
         return version
     if version.tags:

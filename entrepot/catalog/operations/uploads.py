@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.catalog.database import Row, Sql, Statement, Transaction, all_, lock, one, run
+from entrepot.catalog.database import Row, Sql, Statement, Transaction, Value, all_, lock, one, run
 from entrepot.catalog.operations.blobs import place, release
 from entrepot.catalog.operations.buckets import BUCKET_SPACE
+from entrepot.catalog.operations.filters import FILTERED, UPLOADS, compile_filter
 from entrepot.catalog.operations.folding import FOLD, Bounds, gather, split, walk
-from entrepot.catalog.operations.objects import NewVersion, insert_version
+from entrepot.catalog.operations.objects import Check, NewVersion, insert_version
 from entrepot.catalog.operations.rows import (
     meta_values,
     pack_checksums,
@@ -25,6 +26,7 @@ from entrepot.catalog.operations.rows import (
 )
 from entrepot.errors import BucketMissing, UploadMissing
 from entrepot.model import ALWAYS, BlobId, Bytes, Meta, Part, Precondition, Upload, Version
+from entrepot.rules import TRUE, Expression
 
 UPLOAD_SPACE: Final = 5
 """Lock space: uploads. Putting parts shares one, ending it is done alone. Whoever adds rows shares the
@@ -58,15 +60,15 @@ _MANIFESTS: Final = Sql("SELECT manifest FROM parts WHERE upload = :upload AND m
 _DELETE_PARTS: Final = Sql("DELETE FROM parts WHERE upload = :upload")
 _DELETE: Final = Sql("DELETE FROM uploads WHERE id = :upload")
 _FINISH: Final = Sql("UPDATE uploads SET finished_at = :now, version_id = :version_id, etag = :etag WHERE id = :upload")
-_STRETCH: Final = "u.bucket = :bucket AND u.finished_at IS NULL AND u.key >= :start AND u.key < :stop"
+_STRETCH: Final = f"u.bucket = :bucket AND u.finished_at IS NULL AND u.key >= :start AND u.key < :stop {FILTERED}"
 _BLOCK: Final = Sql(f"SELECT {_COLUMNS} FROM uploads u WHERE {_STRETCH} ORDER BY u.key, u.upload_id LIMIT :limit")
 _FIRST: Final = f"SELECT u.key FROM uploads u WHERE {_STRETCH} ORDER BY u.key LIMIT 1"
 _PREFIXES: Final = Sql(
     f"{walk(_FIRST, f' AND {FOLD} > 0')} SELECT w.key FROM walk w WHERE w.key IS NOT NULL ORDER BY w.number"
 )
 _REST: Final = Sql(
-    f"SELECT {_COLUMNS} FROM uploads WHERE bucket = :bucket AND finished_at IS NULL AND key = :key "
-    "AND upload_id > :upload_id ORDER BY upload_id LIMIT :limit"
+    f"SELECT {_COLUMNS} FROM uploads u WHERE u.bucket = :bucket AND u.finished_at IS NULL AND u.key = :key "
+    f"AND u.upload_id > :upload_id {FILTERED} ORDER BY u.upload_id LIMIT :limit"
 )
 _OPEN: Final = Sql(
     "SELECT u.id, u.upload_id, u.created_at, (SELECT max(t.created_at) FROM parts t WHERE t.upload = u.id) "
@@ -149,7 +151,12 @@ Compose = Callable[[Upload, Sequence[Part]], NewVersion]
 
 
 def complete_upload(
-    upload_id: str, bucket_name: str, compose: Compose, now: int, when: Precondition = ALWAYS
+    upload_id: str,
+    bucket_name: str,
+    compose: Compose,
+    now: int,
+    when: Precondition = ALWAYS,
+    check: Check | None = None,
 ) -> Transaction[Outcome]:
     """Turn an upload's parts into a version, all or nothing.
 
@@ -163,7 +170,7 @@ def complete_upload(
         return Outcome(upload.etag or "", upload.version_id, None, again=True)
     parts = yield from list_parts(upload.id)
     new = compose(upload, parts)
-    version = yield from insert_version(new, now, when)
+    version = yield from insert_version(new, now, when, check)
     yield from _drop_parts(upload.id, now)
     yield run(_FINISH, upload=upload.id, now=now, version_id=version.version_id, etag=version.etag)
     return Outcome(version.etag, version.version_id, version, again=False)
@@ -209,13 +216,15 @@ def _drop_parts(upload: int, now: int) -> Transaction[None]:
 class UploadQuery:
     """Which open uploads: those whose key begins with ``prefix``, behind ``after`` (a key and an
     id; an empty id stands for every upload of that key). Keys that have ``delimiter`` behind the
-    prefix are told as one group; an ``after`` within a group is behind all of it.
+    prefix are told as one group; an ``after`` within a group is behind all of it. Only those of which
+    ``visible`` holds are there.
     """
 
     prefix: str = ""
     delimiter: str = ""
     after: tuple[str, str] = ("", "")
     limit: int = 1000
+    visible: Expression = TRUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +242,19 @@ def list_uploads(bucket: int, query: UploadQuery) -> Transaction[UploadPage]:
         return UploadPage([], [], None)
     key, upload_id = query.after[0].encode(), query.after[1]
     bounds = Bounds(query.prefix.encode(), query.delimiter.encode(), key)
+    only = compile_filter(query.visible, UPLOADS)
     entries: list[Row | bytes] = []
     if upload_id and key.startswith(query.prefix.encode()) and bounds.fold(key) is None:
-        entries += yield all_(_REST, bucket=bucket, key=key, upload_id=upload_id, limit=query.limit + 1)
+        rest: dict[str, Value] = {"bucket": bucket, "key": key, "upload_id": upload_id, "limit": query.limit + 1}
+        entries += yield all_(only.of(_REST), **rest, **only.params)
 
     def prefixes(wanted: int) -> Statement:
-        return all_(_PREFIXES, bucket=bucket, limit=wanted, **bounds.folding)
+        where = {"bucket": bucket, "limit": wanted, **bounds.folding}
+        return all_(only.of(_PREFIXES), **where, **only.params)
 
     def block(wanted: int) -> Transaction[list[Row]]:
-        rows: list[Row] = yield all_(_BLOCK, bucket=bucket, limit=wanted, **bounds.stretch)
+        where = {"bucket": bucket, "limit": wanted, **bounds.stretch}
+        rows: list[Row] = yield all_(only.of(_BLOCK), **where, **only.params)
         return rows
 
     yield from gather(bounds, entries, query.limit, prefixes, block)

@@ -9,7 +9,7 @@ from typing import Final
 
 from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.refusal import refuse
-from entrepot.model import Bucket, Right
+from entrepot.model import Bucket
 from entrepot.wire.http import Headers
 
 _CANNED: Final = frozenset({
@@ -63,4 +63,4 @@ async def check_written_acl(call: Call) -> None:
     Raises what finding the bucket raises too.
     """
     if call.request.headers.raw_get(b"x-amz-acl") is not None:
-        check_object_acl(call.request.headers, await call.core.buckets.get(call.who, call.bucket, Right.WRITE))
+        check_object_acl(call.request.headers, await call.enter())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final
 
 from entrepot.core import Core
+from entrepot.core.access import Action
 from entrepot.core.content import Intake
 from entrepot.digests import digest_of
 from entrepot.doors.s3.bodies.checksums import Announced, decode_checksum, parse_announced, parse_content_md5
@@ -15,10 +16,10 @@ from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.doors.s3.signing.signature import Payload, Verified
 from entrepot.errors import BodyIncomplete, DigestMismatch, TooLarge
-from entrepot.model import ALWAYS, NULL_VERSION, Buffer, Meta, Precondition, Principal
+from entrepot.model import ALWAYS, NULL_VERSION, Bucket, Buffer, Meta, Precondition, Principal
 from entrepot.wire.conditions import parse_conditions
 from entrepot.wire.headers import parse_user_metadata, text_of
-from entrepot.wire.http import Headers, Request
+from entrepot.wire.http import Headers, Request, Response
 
 SINGLE_LIMIT: Final = 5 * 1024**3
 """Bytes of one PutObject or UploadPart."""
@@ -37,10 +38,24 @@ _KEPT_HEADERS: Final = ("cache-control", "content-disposition", "content-languag
 _DESCRIBING: Final = frozenset({b"content-encoding", *(name.encode() for name in _KEPT_HEADERS)})
 
 
-class Call:
-    """A request with its operation's name, principal and resource."""
+class Operation:
+    """A row of the table of operations: its name, the function that does it, and what it asks for: ``action`` of
+    the bucket or key that the request names, ``also`` of a version that it names, or of the source of a copy.
+    """
 
-    __slots__ = ("bucket", "core", "key", "region", "request", "verified", "who")
+    __slots__ = ("action", "also", "name", "run")
+
+    def __init__(self, name: str, run: Callable[[Call], Awaitable[Response]], action: Action, *also: Action) -> None:
+        self.name = name
+        self.run = run
+        self.action = action
+        self.also = also
+
+
+class Call:
+    """A request with its principal, its resource, and the action that it asks for."""
+
+    __slots__ = ("action", "bucket", "core", "key", "region", "request", "verified", "who")
 
     def __init__(
         self,
@@ -51,6 +66,7 @@ class Call:
         bucket: str,
         key: str,
         region: str,
+        action: Action,
     ) -> None:
         self.core = core
         self.request = request
@@ -59,6 +75,13 @@ class Call:
         self.bucket = bucket
         self.key = key
         self.region = region
+        self.action = action
+
+    async def enter(self) -> Bucket:
+        """Have decided from the head of the request what can be: the bucket, in which what is asked for may be
+        allowed. Raises BucketMissing, Denied.
+        """
+        return await self.core.buckets.enter(self.who, self.bucket, self.action, self.key or None)
 
     def param(self, name: str) -> str | None:
         """The first value of a query parameter. Raises the refusal InvalidURI when it is not UTF-8."""
@@ -96,10 +119,15 @@ class Call:
         return Incoming(self.request, self.verified, limit, announced=announced)
 
     async def document(self, limit: int, *, announced: bool = True) -> bytes:
-        """A small body, whole: framing and digests checked. Raises TooLarge, Refusal, BodyIncomplete.
+        """A small body, whole: framing and digests checked. Nothing of it is read for those who may not do what it
+        is about. Raises BucketMissing, Denied, TooLarge, Refusal, BodyIncomplete.
 
         Without ``announced`` the x-amz-checksum- headers are not about this body.
         """
+        if self.action is Action.BUCKET_CREATE:
+            self.core.buckets.check_creation(self.who)
+        else:
+            await self.enter()
         incoming = self.incoming(limit, announced=announced)
         found = bytearray()
         async for data in incoming.stream():

@@ -6,12 +6,12 @@ the sub-resource in the query, and one function. Nothing else has to be edited t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from entrepot.core import Core
-from entrepot.doors.s3.calls import Call, check_key
+from entrepot.core.access import Action
+from entrepot.doors.s3.calls import Call, Operation, check_key
 from entrepot.doors.s3.documents.outgoing import error as error_document
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.operations import (
@@ -33,51 +33,66 @@ from entrepot.doors.s3.subresources import SUBRESOURCES
 from entrepot.errors import EntrepotError
 from entrepot.wire.http import Headers, Request, Response
 
-Operation = Callable[[Call], Awaitable[Response]]
-
 SERVICE, BUCKET, OBJECT = "service", "bucket", "object"
 
 COPY = "copy"
 """An object that is written from another one, named in x-amz-copy-source."""
 
-OPERATIONS: Final[dict[tuple[str, str, str], tuple[str, Operation]]] = {
-    ("GET", SERVICE, ""): ("ListBuckets", buckets.list_buckets),
-    ("PUT", BUCKET, ""): ("CreateBucket", buckets.create_bucket),
-    ("HEAD", BUCKET, ""): ("HeadBucket", buckets.head_bucket),
-    ("DELETE", BUCKET, ""): ("DeleteBucket", buckets.delete_bucket),
-    ("GET", BUCKET, "location"): ("GetBucketLocation", buckets.get_bucket_location),
-    ("GET", BUCKET, "versioning"): ("GetBucketVersioning", buckets.get_bucket_versioning),
-    ("PUT", BUCKET, "versioning"): ("PutBucketVersioning", buckets.put_bucket_versioning),
-    ("GET", BUCKET, "acl"): ("GetBucketAcl", acls.get_bucket_acl),
-    ("PUT", BUCKET, "acl"): ("PutBucketAcl", acls.put_bucket_acl),
-    ("GET", BUCKET, "accelerate"): ("GetBucketAccelerateConfiguration", settings.get_bucket_accelerate),
-    ("GET", BUCKET, "logging"): ("GetBucketLogging", settings.get_bucket_logging),
-    ("GET", BUCKET, "notification"): (
-        "GetBucketNotificationConfiguration",
-        settings.get_bucket_notification,
+_EXPECTED_OWNER: Final = b"x-amz-expected-bucket-owner"
+
+OPERATIONS: Final[dict[tuple[str, str, str], Operation]] = {
+    ("GET", SERVICE, ""): Operation("ListBuckets", buckets.list_buckets, Action.BUCKET_LIST),
+    ("PUT", BUCKET, ""): Operation("CreateBucket", buckets.create_bucket, Action.BUCKET_CREATE),
+    ("HEAD", BUCKET, ""): Operation("HeadBucket", buckets.head_bucket, Action.OBJECT_LIST),
+    ("DELETE", BUCKET, ""): Operation("DeleteBucket", buckets.delete_bucket, Action.BUCKET_DELETE),
+    ("GET", BUCKET, "location"): Operation("GetBucketLocation", buckets.get_bucket_location, Action.BUCKET_READ),
+    ("GET", BUCKET, "versioning"): Operation("GetBucketVersioning", buckets.get_bucket_versioning, Action.BUCKET_READ),
+    ("PUT", BUCKET, "versioning"): Operation("PutBucketVersioning", buckets.put_bucket_versioning, Action.BUCKET_ADMIN),
+    ("GET", BUCKET, "acl"): Operation("GetBucketAcl", acls.get_bucket_acl, Action.BUCKET_READ),
+    ("PUT", BUCKET, "acl"): Operation("PutBucketAcl", acls.put_bucket_acl, Action.BUCKET_ADMIN),
+    ("GET", BUCKET, "accelerate"): Operation(
+        "GetBucketAccelerateConfiguration", settings.get_bucket_accelerate, Action.BUCKET_READ
     ),
-    ("GET", BUCKET, "policyStatus"): ("GetBucketPolicyStatus", settings.get_bucket_policy_status),
-    ("GET", BUCKET, "requestPayment"): ("GetBucketRequestPayment", settings.get_bucket_request_payment),
-    ("GET", BUCKET, ""): ("ListObjects", listings.list_objects),
-    ("GET", BUCKET, "list-type"): ("ListObjectsV2", listings.list_objects_v2),
-    ("GET", BUCKET, "versions"): ("ListObjectVersions", listings.list_object_versions),
-    ("POST", BUCKET, "delete"): ("DeleteObjects", deletions.delete_objects),
-    ("GET", OBJECT, "acl"): ("GetObjectAcl", acls.get_object_acl),
-    ("PUT", OBJECT, "acl"): ("PutObjectAcl", acls.put_object_acl),
-    ("GET", OBJECT, "tagging"): ("GetObjectTagging", settings.get_object_tagging),
-    ("PUT", OBJECT, ""): ("PutObject", objects.put_object),
-    ("GET", OBJECT, ""): ("GetObject", objects.get_object),
-    ("HEAD", OBJECT, ""): ("HeadObject", objects.head_object),
-    ("DELETE", OBJECT, ""): ("DeleteObject", objects.delete_object),
-    ("PUT", COPY, ""): ("CopyObject", copies.copy_object),
-    ("GET", OBJECT, "attributes"): ("GetObjectAttributes", attributes.get_object_attributes),
-    ("POST", OBJECT, "uploads"): ("CreateMultipartUpload", multipart.create_upload),
-    ("PUT", OBJECT, "uploadId"): ("UploadPart", multipart.upload_part),
-    ("PUT", COPY, "uploadId"): ("UploadPartCopy", multipart.copy_part),
-    ("POST", OBJECT, "uploadId"): ("CompleteMultipartUpload", multipart.complete_upload),
-    ("DELETE", OBJECT, "uploadId"): ("AbortMultipartUpload", multipart.abort_upload),
-    ("GET", OBJECT, "uploadId"): ("ListParts", multipart.list_parts),
-    ("GET", BUCKET, "uploads"): ("ListMultipartUploads", multipart.list_uploads),
+    ("GET", BUCKET, "logging"): Operation("GetBucketLogging", settings.get_bucket_logging, Action.BUCKET_READ),
+    ("GET", BUCKET, "notification"): Operation(
+        "GetBucketNotificationConfiguration", settings.get_bucket_notification, Action.BUCKET_READ
+    ),
+    ("GET", BUCKET, "policyStatus"): Operation(
+        "GetBucketPolicyStatus", settings.get_bucket_policy_status, Action.BUCKET_READ
+    ),
+    ("GET", BUCKET, "requestPayment"): Operation(
+        "GetBucketRequestPayment", settings.get_bucket_request_payment, Action.BUCKET_READ
+    ),
+    ("GET", BUCKET, ""): Operation("ListObjects", listings.list_objects, Action.OBJECT_LIST),
+    ("GET", BUCKET, "list-type"): Operation("ListObjectsV2", listings.list_objects_v2, Action.OBJECT_LIST),
+    ("GET", BUCKET, "versions"): Operation("ListObjectVersions", listings.list_object_versions, Action.VERSION_LIST),
+    ("POST", BUCKET, "delete"): Operation(
+        "DeleteObjects", deletions.delete_objects, Action.OBJECT_DELETE, Action.VERSION_DELETE
+    ),
+    ("GET", OBJECT, "acl"): Operation("GetObjectAcl", acls.get_object_acl, Action.OBJECT_ACL_READ),
+    ("PUT", OBJECT, "acl"): Operation("PutObjectAcl", acls.put_object_acl, Action.OBJECT_ACL_WRITE),
+    ("GET", OBJECT, "tagging"): Operation("GetObjectTagging", settings.get_object_tagging, Action.OBJECT_TAG_READ),
+    ("PUT", OBJECT, ""): Operation("PutObject", objects.put_object, Action.OBJECT_WRITE),
+    ("GET", OBJECT, ""): Operation("GetObject", objects.get_object, Action.OBJECT_READ, Action.VERSION_READ),
+    ("HEAD", OBJECT, ""): Operation("HeadObject", objects.head_object, Action.OBJECT_READ, Action.VERSION_READ),
+    ("DELETE", OBJECT, ""): Operation(
+        "DeleteObject", objects.delete_object, Action.OBJECT_DELETE, Action.VERSION_DELETE
+    ),
+    ("PUT", COPY, ""): Operation(
+        "CopyObject", copies.copy_object, Action.OBJECT_WRITE, Action.OBJECT_READ, Action.VERSION_READ
+    ),
+    ("GET", OBJECT, "attributes"): Operation(
+        "GetObjectAttributes", attributes.get_object_attributes, Action.OBJECT_READ, Action.VERSION_READ
+    ),
+    ("POST", OBJECT, "uploads"): Operation("CreateMultipartUpload", multipart.create_upload, Action.UPLOAD_CREATE),
+    ("PUT", OBJECT, "uploadId"): Operation("UploadPart", multipart.upload_part, Action.UPLOAD_APPEND),
+    ("PUT", COPY, "uploadId"): Operation(
+        "UploadPartCopy", multipart.copy_part, Action.UPLOAD_APPEND, Action.OBJECT_READ, Action.VERSION_READ
+    ),
+    ("POST", OBJECT, "uploadId"): Operation("CompleteMultipartUpload", multipart.complete_upload, Action.OBJECT_WRITE),
+    ("DELETE", OBJECT, "uploadId"): Operation("AbortMultipartUpload", multipart.abort_upload, Action.UPLOAD_ABORT),
+    ("GET", OBJECT, "uploadId"): Operation("ListParts", multipart.list_parts, Action.UPLOAD_LIST),
+    ("GET", BUCKET, "uploads"): Operation("ListMultipartUploads", multipart.list_uploads, Action.UPLOAD_LIST),
 }
 
 
@@ -104,10 +119,10 @@ class Door:
             request.parameters, _ = split_signature(request.raw_query)
         host_bucket = self._host_bucket(request) if self._domains else ""
         bucket, key = (host_bucket, _decoded(request.path[1:])) if host_bucket else _path_resource(request)
-        name, operation = find_operation(request, bucket, key)
+        operation = find_operation(request, bucket, key)
         note = request.note
         note["door"] = "s3"
-        note["operation"] = name
+        note["operation"] = operation.name
         if bucket:
             note["bucket"] = bucket
         if key:
@@ -116,10 +131,12 @@ class Door:
         who, verified = await self._proofs.prove(request, host_bucket)
         if verified is not None and verified.fields:
             request.headers = Headers([*request.headers.raw, *verified.fields])
-            note["operation"], operation = find_operation(request, bucket, key)
-        call = Call(self._core, request, who, verified, bucket, key, self._region)
-        await call.check_owner(b"x-amz-expected-bucket-owner", bucket)
-        return await operation(call)
+            operation = find_operation(request, bucket, key)
+            note["operation"] = operation.name
+        call = Call(self._core, request, who.asking(request), verified, bucket, key, self._region, operation.action)
+        if request.headers.raw_get(_EXPECTED_OWNER) is not None:
+            await call.check_owner(_EXPECTED_OWNER, bucket)
+        return await operation.run(call)
 
     def _host_bucket(self, request: Request) -> str:
         """The bucket that the host names (virtual-host style); empty for none."""
@@ -141,7 +158,7 @@ def _decoded(raw: bytes) -> str:
         raise refuse("InvalidURI", "The path is not UTF-8 once percent-decoded.") from None
 
 
-def find_operation(request: Request, bucket: str, key: str) -> tuple[str, Operation]:
+def find_operation(request: Request, bucket: str, key: str) -> Operation:
     """The row of the table for a request. Raises Refusal for a query that is no text."""
     level = OBJECT if key else BUCKET if bucket else SERVICE
     if key and request.method == "PUT" and request.headers.raw_get(b"x-amz-copy-source") is not None:

@@ -7,13 +7,12 @@ is checked first, and so is the bucket or object that it is about.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from entrepot.doors.s3.calls import Call
+from entrepot.core.access import Action
+from entrepot.doors.s3.calls import Call, Operation
 from entrepot.doors.s3.refusal import Refusal, refuse
-from entrepot.errors import Denied
-from entrepot.model import Bucket, Right, Versioning
+from entrepot.model import Bucket, Versioning
 from entrepot.wire.http import Headers, Response
 
 NONE_SET: Final = {
@@ -46,8 +45,8 @@ METHODS: Final = {
 """The methods that S3 knows at each level."""
 
 
-def absent(method: str, level: str, sub: str) -> tuple[str, Callable[[Call], Awaitable[Response]]]:
-    """The name and the operation of what has no row in the table of routes."""
+def absent(method: str, level: str, sub: str) -> Operation:
+    """The operation of what has no row in the table of routes."""
 
     async def answer(call: Call) -> Response:
         if level == "bucket":
@@ -56,14 +55,16 @@ def absent(method: str, level: str, sub: str) -> tuple[str, Callable[[Call], Awa
             raise _unknown(method, level, sub)
         return await _object(call, sub)
 
-    return f"{method}.{level}.{sub}" if sub else f"{method}.{level}", answer
+    reads, writes = (
+        (Action.BUCKET_READ, Action.BUCKET_ADMIN) if level == "bucket" else (Action.OBJECT_READ, Action.OBJECT_WRITE)
+    )
+    name = f"{method}.{level}.{sub}" if sub else f"{method}.{level}"
+    return Operation(name, answer, reads if method in _READS else writes)
 
 
 async def _bucket(call: Call, sub: str) -> Response:
     method = call.request.method
-    found = await call.core.buckets.get(call.who, call.bucket, Right.READ if method in _READS else Right.ADMIN)
-    if call.who.anonymous:
-        raise Denied
+    found = await call.enter()
     code = NONE_SET.get(("bucket", sub))
     if method == "GET" and (code or (sub in NUMBERED and call.param("id"))):
         raise refuse(code or "NoSuchConfiguration")
@@ -82,9 +83,9 @@ def _object_lock(found: Bucket) -> Refusal:
 
 async def _object(call: Call, sub: str) -> Response:
     method = call.request.method
-    await call.core.buckets.get(call.who, call.bucket, Right.READ if method in _READS else Right.WRITE)
+    await call.enter()
     if sub in LOCKS and method in ("GET", "PUT"):
-        await call.core.objects.open(call.who, call.bucket, call.key, call.version_id())
+        await call.core.objects.open(call.who, call.bucket, call.key, call.version_id(), action=call.action)
         raise refuse("InvalidRequest", "The bucket has no object lock configuration.")
     raise _unknown(method, "object", sub)
 

@@ -10,8 +10,6 @@ from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.doors.s3.documents.settings import access_control_policy
 from entrepot.doors.s3.operations.buckets import known_bucket, optional_document
 from entrepot.doors.s3.refusal import refuse
-from entrepot.errors import Denied
-from entrepot.model import Right
 from entrepot.wire.http import Response
 
 
@@ -24,7 +22,7 @@ async def get_bucket_acl(call: Call) -> Response:
 
 async def put_bucket_acl(call: Call) -> Response:
     """S3 PutBucketAcl, of the canned ACLs private and public-read."""
-    await call.core.buckets.get(call.who, call.bucket, Right.ADMIN)
+    await call.enter()
     headers = call.request.headers
     check_no_grants(headers)
     if canned(headers) is None:
@@ -37,9 +35,7 @@ async def put_bucket_acl(call: Call) -> Response:
 
 async def get_object_acl(call: Call) -> Response:
     """S3 GetObjectAcl: that of the bucket, with the object's own owner."""
-    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.version_id())
-    if call.who.anonymous:
-        raise Denied
+    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.version_id(), action=call.action)
     account = opened.version.owner
     owner = Owner(account, await call.core.keys.display_name(account))
     return xml(access_control_policy(owner, public_read=opened.bucket.public_read))
@@ -47,8 +43,7 @@ async def get_object_acl(call: Call) -> Response:
 
 async def put_object_acl(call: Call) -> Response:
     """S3 PutObjectAcl, of the ACL that the object has already: that of its bucket."""
-    await call.core.buckets.get(call.who, call.bucket, Right.WRITE)
-    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.version_id())
+    opened = await call.core.objects.open(call.who, call.bucket, call.key, call.version_id(), action=call.action)
     if call.request.headers.raw_get(b"x-amz-acl") is None:
         check_no_grants(call.request.headers)
         raise refuse("NotImplemented", "ACL documents are not implemented here.")

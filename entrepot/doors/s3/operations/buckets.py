@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from entrepot.core import BucketChange
+from entrepot.core.access import Action
 from entrepot.doors.s3.acl import check_no_grants, public_read
 from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.calls import Call
@@ -13,8 +14,8 @@ from entrepot.doors.s3.documents.incoming import SETTING_BYTES, parse_create_buc
 from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.doors.s3.paging import decode_token, encode_token, parse_limit
 from entrepot.doors.s3.refusal import refuse
-from entrepot.errors import BucketExists, Denied
-from entrepot.model import Bucket, Right
+from entrepot.errors import BucketExists
+from entrepot.model import Bucket
 from entrepot.wire.http import Response
 
 PAGE: Final = 10_000
@@ -50,8 +51,7 @@ async def create_bucket(call: Call) -> Response:
     would have another access than the present one is a conflict, so that nothing opens or closes
     by surprise.
     """
-    if call.who.anonymous:
-        raise Denied
+    call.core.buckets.check_creation(call.who)
     _check_creation(call)
     public = public_read(call.request.headers)
     location = parse_create_bucket(await optional_document(call))
@@ -67,7 +67,7 @@ async def create_bucket(call: Call) -> Response:
     except BucketExists as error:
         if not error.own or call.region != FIRST_REGION:
             raise
-        found = await call.core.buckets.get(call.who, call.bucket, Right.ADMIN)
+        found = await call.core.buckets.get(call.who, call.bucket, Action.BUCKET_ADMIN)
         if found.public_read != public:
             raise refuse(
                 "BucketAlreadyExists", "The bucket exists already, with another access.", BucketName=call.bucket
@@ -95,7 +95,7 @@ async def optional_document(call: Call) -> bytes:
 
 async def head_bucket(call: Call) -> Response:
     """S3 HeadBucket."""
-    await call.core.buckets.get(call.who, call.bucket)
+    await call.enter()
     return done([(b"x-amz-bucket-region", call.region.encode())])
 
 
@@ -110,10 +110,7 @@ async def known_bucket(call: Call) -> Bucket:
 
     Raises BucketMissing, Denied.
     """
-    found = await call.core.buckets.get(call.who, call.bucket)
-    if call.who.anonymous:
-        raise Denied
-    return found
+    return await call.core.buckets.get(call.who, call.bucket, call.action)
 
 
 async def get_bucket_location(call: Call) -> Response:
@@ -130,7 +127,6 @@ async def get_bucket_versioning(call: Call) -> Response:
 
 async def put_bucket_versioning(call: Call) -> Response:
     """S3 PutBucketVersioning."""
-    await call.core.buckets.get(call.who, call.bucket, Right.ADMIN)
     state = parse_versioning(await call.document(SETTING_BYTES))
     await call.core.buckets.change(call.who, call.bucket, BucketChange(versioning=state))
     return done()

@@ -11,8 +11,7 @@ from entrepot.doors.s3.documents.incoming import DELETE_BYTES, DeleteEntry, pars
 from entrepot.doors.s3.documents.outgoing import Deleted, NotDeleted
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
-from entrepot.errors import Denied, EntrepotError, TooLarge
-from entrepot.model import Right
+from entrepot.errors import EntrepotError, TooLarge
 from entrepot.wire.http import Headers, Response
 
 
@@ -24,7 +23,6 @@ async def delete_objects(call: Call) -> Response:
     """
     if not _digested(call.request.headers):
         raise refuse("InvalidRequest", "DeleteObjects needs a Content-MD5 or an x-amz-checksum-… header.")
-    await _check_bucket(call)
     try:
         body = await call.document(DELETE_BYTES)
     except TooLarge as error:
@@ -32,16 +30,6 @@ async def delete_objects(call: Call) -> Response:
     asked = parse_delete(body)
     outcomes = await asyncio.gather(*(_delete(call, entry) for entry in asked.entries))
     return xml(documents.delete_objects(outcomes, quiet=asked.quiet))
-
-
-async def _check_bucket(call: Call) -> None:
-    """Refuse before the body is read what no entry of it can change. Raises BucketMissing, Denied."""
-    try:
-        await call.core.buckets.get(call.who, call.bucket, Right.DELETE)
-    except Denied:
-        if call.who.anonymous:
-            raise
-        # Somebody known is told so of each key.
 
 
 def _digested(headers: Headers) -> bool:

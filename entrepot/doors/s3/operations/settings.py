@@ -42,5 +42,5 @@ async def get_bucket_policy_status(call: Call) -> Response:
 async def get_object_tagging(call: Call) -> Response:
     """S3 GetObjectTagging."""
     version_id = call.version_id()
-    await call.core.objects.open(call.who, call.bucket, call.key, version_id)
+    await call.core.objects.open(call.who, call.bucket, call.key, version_id, action=call.action)
     return xml(documents.no_tags())
