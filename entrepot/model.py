@@ -162,11 +162,13 @@ class Piece:
 
 @value
 class Bytes:
-    """Where the bytes of a version or part are. At most one field is set; none for no bytes.
+    """Where the bytes of a version or part are: in a row of the catalog, a blob, a manifest (of pieces, while
+    it is to be written), or nowhere, as there are none.
 
     ``data`` is set by reads that fetched inline bytes along with the row, and by writes that hand
-    in bytes small enough for the catalog. ``claim`` is for writers that have just put ``blob``: the
-    claim under which they did; 0 for what has been named before.
+    in bytes small enough for the catalog. ``store`` holds the blob, or those of the manifest; '' where there is
+    neither. ``claim`` is for writers that have just put ``blob``: the claim under which they did; 0 for what has
+    been named before. ``inline_digest`` names inline bytes that are not kept as they came; None where ``hash`` does.
     """
 
     size: int
@@ -177,6 +179,13 @@ class Bytes:
     manifest: int | None = None
     pieces: tuple[Piece, ...] = ()
     claim: int = 0
+    store: str = ""
+    inline_digest: bytes | None = None
+
+    @property
+    def inline_name(self) -> bytes:
+        """The digest that inline bytes are kept under, and verified by."""
+        return self.inline_digest or self.hash
 
 
 @value

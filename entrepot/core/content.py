@@ -118,13 +118,13 @@ class Content:
                 self._budget.give(size)
         return await _Taking(self, store, intake).run(body)
 
-    def read(self, store: str, bytes_: Bytes, span: Span) -> Awaitable[Buffer | AsyncIterator[Buffer]]:
+    def read(self, bytes_: Bytes, span: Span) -> Awaitable[Buffer | AsyncIterator[Buffer]]:
         """The bytes of a span: at once when they are few, else as a stream.
 
         Raises BlobMissing and BlobCorrupt for the first piece; a later one that fails ends the
         stream with the same errors.
         """
-        return self._reader.read(store, bytes_, span)
+        return self._reader.read(bytes_, span)
 
     async def claim(self, store: str, blob: BlobId, size: int) -> int:
         """Protect a blob from the collector before it is put; what to name it with. Raises Busy."""
@@ -308,12 +308,12 @@ class _Taking:
         if self._intake.inline and size <= self._content.inline_limit:
             return Received(Bytes(size, name, data=bytes(full.whole())), digests)
         claimed = await self._content.keep(self._store, full, name)
-        return Received(Bytes(size, name, blob=name, claim=claimed), digests)
+        return Received(Bytes(size, name, blob=name, claim=claimed, store=self._store), digests)
 
     async def _several(self) -> Received:
         pieces = tuple([await task for task in self._tasks])
         digests = self._check_digests()
-        return Received(Bytes(self._size, self._whole.digest(), pieces=pieces), digests)
+        return Received(Bytes(self._size, self._whole.digest(), pieces=pieces, store=self._store), digests)
 
     def _check_digests(self) -> Mapping[str, bytes]:
         return _checked({name: each.digest() for name, each in self._digests}, self._intake)

@@ -121,7 +121,7 @@ class Opened:
         """
         version = self.version
         try:
-            return await self._content.read(self.bucket.store, version.bytes, span or Span(0, version.size))
+            return await self._content.read(version.bytes, span or Span(0, version.size))
         except BlobMissing:
             if await self._is_replaced():
                 raise _replaced() from None
@@ -277,7 +277,7 @@ class Objects:
         meta = old.meta if copy.meta is None else copy.meta
         tags = await source.tags() if copy.tags is None else copy.tags
         missing = tuple(name for name in copy.keep if name not in old.checksums.values or old.checksums.composite)
-        elsewhere = source.bucket.store != target.store and old.bytes.inline is None and old.size
+        elsewhere = old.bytes.store not in ("", target.store)
         if missing or elsewhere:
             new = await self._recut(who, source, target, key, meta, missing)
             new = replace(new, tags=tags)

@@ -111,14 +111,14 @@ class Reader:
         self._stores = stores
         self._budget = budget
 
-    async def read(self, store: str, bytes_: Bytes, span: Span) -> Buffer | AsyncIterator[Buffer]:
+    async def read(self, bytes_: Bytes, span: Span) -> Buffer | AsyncIterator[Buffer]:
         """See :meth:`Content.read`."""
         if not span.size:
             return b""
         if bytes_.inline is not None:
             whole = await self._read_inline(bytes_, bytes_.inline)
             return whole if span.size == bytes_.size else memoryview(whole)[span.start : span.end]
-        stretches = self._stretches(store, bytes_, span)
+        stretches = self._stretches(bytes_, span)
         first = await anext(stretches)
         if first.span.size == span.size <= AT_ONCE:
             await stretches.aclose()
@@ -133,10 +133,10 @@ class Reader:
         if data is None:
             data = await self._database.read(find_inline(row))
         if data is None:
-            raise BlobMissing(bytes_.hash.hex())
-        if blake3(data).digest() != bytes_.hash:
+            raise BlobMissing(bytes_.inline_name.hex())
+        if blake3(data).digest() != bytes_.inline_name:
             await self._database.write(damage_inline(row, data))
-            raise BlobCorrupt(bytes_.hash.hex(), "inline")
+            raise BlobCorrupt(bytes_.inline_name.hex(), "inline")
         return data
 
     async def _stream(
@@ -170,17 +170,17 @@ class Reader:
             return held
         return None
 
-    async def _stretches(self, store: str, bytes_: Bytes, span: Span) -> AsyncGenerator[_Stretch, None]:
+    async def _stretches(self, bytes_: Bytes, span: Span) -> AsyncGenerator[_Stretch, None]:
         """The blobs that hold a span, each with what is wanted of it."""
         if bytes_.blob is not None:
-            yield _Stretch(self._stores[store], bytes_.blob, bytes_.size, span)
+            yield _Stretch(self._stores[bytes_.store], bytes_.blob, bytes_.size, span)
             return
         if bytes_.manifest is None:
             raise Corrupt(f"a version of {bytes_.size} bytes names none")
         async for piece, wanted in self._pieces(bytes_.manifest, span):
             if piece.blob is None:
                 raise Corrupt("a piece of a manifest names no blob")
-            yield _Stretch(self._stores[store], piece.blob, piece.size, wanted)
+            yield _Stretch(self._stores[bytes_.store], piece.blob, piece.size, wanted)
 
     async def _pieces(self, manifest: int, span: Span) -> AsyncIterator[tuple[Piece, Span]]:
         at = span.start

@@ -145,7 +145,7 @@ class Uploads:
             number, received.digests["md5"].hex(), 0, received.place,
             Checksums({name: received.digests[name] for name in kept}),
         )  # fmt: skip
-        return await self.database.write(rows.put_part(place.upload_id, place.bucket, part, bucket.store, self.clock()))
+        return await self.database.write(rows.put_part(place.upload_id, place.bucket, part, self.clock()))
 
     async def copy_part(
         self,
@@ -212,7 +212,8 @@ class Uploads:
 
         def compose(upload: Upload, parts: Sequence[Part]) -> NewVersion:
             chosen = choose(parts, completion)
-            if recut is not None and [part.bytes.hash for part in chosen] != [part.bytes.hash for part in read]:
+            same = [part.bytes.hash for part in chosen] == [part.bytes.hash for part in read]
+            if len(_stores(chosen)) > 1 if recut is None else not same:
                 raise Superseded(f"upload {place.upload_id}")  # a client that names no etags may have put another part
             return NewVersion(
                 bucket.id, bucket.name, upload.key, self.objects.new_id, multipart_etag(chosen), upload.owner,
@@ -230,13 +231,16 @@ class Uploads:
         return replace(outcome, version=version) if same else outcome
 
     def _scattered(self, parts: Sequence[Part]) -> bool:
+        """Whether to cut the parts anew: they have far more blobs than the whole needs, or lie in several stores."""
+        if len(_stores(parts)) > 1:
+            return True
         blobs = sum(math.ceil(part.size / self.content.blob_size) for part in parts)
         return blobs > 2 * math.ceil(sum(part.size for part in parts) / self.content.blob_size) and len(parts) > 1
 
     async def _recut(self, bucket: Bucket, parts: Sequence[Part]) -> Bytes:
         async def joined_bytes() -> AsyncIterator[Buffer]:
             for part in parts:
-                async for data in stream(await self.content.read(bucket.store, part.bytes, Span(0, part.size))):
+                async for data in stream(await self.content.read(part.bytes, Span(0, part.size))):
                     yield data
 
         received = await self.content.take(bucket.store, joined_bytes(), Intake())
@@ -302,7 +306,12 @@ def joined(parts: Sequence[Part]) -> Bytes:
         if part.size:
             pieces.append(Piece(start, part.size, part.bytes.blob, part.bytes.manifest))
             start += part.size
-    return Bytes(start, b"", pieces=tuple(pieces))
+    return Bytes(start, b"", pieces=tuple(pieces), store=next(iter(_stores(parts)), ""))
+
+
+def _stores(parts: Sequence[Part]) -> set[str]:
+    """Where the parts lie: in more than one store, if the bucket was moved between them."""
+    return {part.bytes.store for part in parts if part.size}
 
 
 def multipart_etag(parts: Sequence[Part]) -> str:

@@ -173,7 +173,7 @@ async def test_a_part_does_not_outlive_its_upload(database: Database, engine: En
     other = delete_bucket(bucket.name) if end == "delete_bucket" else abort_upload(upload.upload_id, 2)
 
     def putting() -> Transaction[None]:
-        operation = put_part(upload.upload_id, bucket.name, part, "main", 2)
+        operation = put_part(upload.upload_id, bucket.name, part, 2)
         result = None
         with suppress(StopIteration):
             while True:

@@ -117,7 +117,7 @@ class Acts:
         blob, now = digest(data), next(clock)
         claimed = await self.database.write(claim(STORE, blob, len(data), now))
         assert claimed is not None
-        await self.database.write(place(STORE, Bytes(len(data), blob, blob=blob, claim=claimed), now))
+        await self.database.write(place(Bytes(len(data), blob, blob=blob, claim=claimed, store=STORE), now))
         return blob
 
     async def number(self, text: str, **params: Any) -> int:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from entrepot.catalog.operations import blobs
+from entrepot.catalog.operations.consistency import find_broken
 from entrepot.errors import Superseded
 from entrepot.model import BlobId, Bytes, Piece, Span
-from tests.contracts.acts import STORE, Acts, clock, digest
+from tests.contracts.acts import STORE, Acts, clock, digest, inline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -51,10 +52,10 @@ class BlobsContract:
         assert await acts.database.write(blobs.condemn(STORE, blob, 2))
         assert await acts.database.write(blobs.claim(STORE, blob, 1, 3)) is None
         with pytest.raises(Superseded):
-            await acts.put(bucket, "k", b"x", bytes_=Bytes(1, blob, blob=blob, claim=first))
+            await acts.put(bucket, "k", b"x", bytes_=Bytes(1, blob, blob=blob, claim=first, store=STORE))
         await acts.database.write(blobs.forget(STORE, [blob]))
         second = await acts.claim(blob, 4)
-        await acts.put(bucket, "k", b"x", bytes_=Bytes(1, blob, blob=blob, claim=second))
+        await acts.put(bucket, "k", b"x", bytes_=Bytes(1, blob, blob=blob, claim=second, store=STORE))
 
     @pytest.mark.parametrize("large", [False, True])
     async def test_a_claim_ends_with_its_blob(self, acts: Acts, large: bool) -> None:  # noqa: FBT001 - a parameter
@@ -66,7 +67,10 @@ class BlobsContract:
 
         def put(key: str, claim: int = 0) -> Awaitable[Version]:
             pieces = (Piece(0, 1, blob, claim=claim), Piece(1, 1, blob, claim=claim))
-            several, one = Bytes(2, digest(b"xx"), pieces=pieces), Bytes(1, blob, blob=blob, claim=claim)
+            several, one = (
+                Bytes(2, digest(b"xx"), pieces=pieces, store=STORE),
+                Bytes(1, blob, blob=blob, claim=claim, store=STORE),
+            )
             return acts.put(bucket, key, b"", bytes_=several if large else one)
 
         first = await acts.claim(blob, 1)
@@ -120,7 +124,7 @@ class BlobsContract:
             blob = digest(b"%d" % i)
             claim = await acts.claim(blob, 1)
             put, condemned = await asyncio.gather(
-                acts.put(bucket, f"k{i}", b"", bytes_=Bytes(1, blob, blob=blob, claim=claim)),
+                acts.put(bucket, f"k{i}", b"", bytes_=Bytes(1, blob, blob=blob, claim=claim, store=STORE)),
                 acts.database.write(blobs.condemn(STORE, blob, 50)),
                 return_exceptions=True,
             )
@@ -142,7 +146,10 @@ class BlobsContract:
             return tuple(Piece(i, 1, blob) for i, blob in enumerate(rng.sample(ids, len(ids))))
 
         await asyncio.gather(
-            *(acts.put(bucket, f"k{i}", b"", bytes_=Bytes(12, digest(b""), pieces=pieces())) for i in range(40))
+            *(
+                acts.put(bucket, f"k{i}", b"", bytes_=Bytes(12, digest(b""), pieces=pieces(), store=STORE))
+                for i in range(40)
+            )
         )
         assert await acts.number("SELECT count(*) FROM pieces") == 40 * 12
 
@@ -153,7 +160,7 @@ class BlobsContract:
         for size in sizes:
             pieces.append(Piece(start, size, await acts.placed(b"%d" % start)))
             start += size
-        whole = Bytes(start, digest(b"whole"), pieces=tuple(pieces))
+        whole = Bytes(start, digest(b"whole"), pieces=tuple(pieces), store=STORE)
         written = await acts.put(bucket, "k", b"", bytes_=whole)
         manifest = written.bytes.manifest
         assert manifest is not None
@@ -167,18 +174,33 @@ class BlobsContract:
     async def test_inline_bytes_can_be_damaged_and_mended(self, acts: Acts) -> None:
         bucket = await acts.bucket()
         version = await acts.put(bucket, "k", b"small")
-        inline = version.bytes.inline
-        assert inline is not None
-        assert await acts.database.read(blobs.find_inline(inline)) == b"small"
-        await acts.database.write(blobs.damage_inline(inline, b"smell"))  # as it was before somebody mended it
-        assert await acts.database.read(blobs.find_inline(inline)) == b"small"
-        await acts.database.write(blobs.damage_inline(inline, b"small"))
-        assert await acts.database.read(blobs.find_inline(inline)) is None
+        row = version.bytes.inline
+        assert row is not None
+        assert await acts.database.read(blobs.find_inline(row)) == b"small"
+        await acts.database.write(blobs.damage_inline(row, b"smell"))  # as it was before somebody mended it
+        assert await acts.database.read(blobs.find_inline(row)) == b"small"
+        await acts.database.write(blobs.damage_inline(row, b"small"))
+        assert await acts.database.read(blobs.find_inline(row)) is None
         broken = await acts.live(bucket, "k")
         assert broken is not None
-        assert (broken.bytes.data, broken.bytes.inline) == (None, inline)
+        assert (broken.bytes.data, broken.bytes.inline) == (None, row)
         await acts.put(bucket, "other", b"small")
         assert await acts.data(bucket, "k") == b"small"
+
+    async def test_inline_bytes_may_be_kept_under_another_name_than_their_content(self, acts: Acts) -> None:
+        """As compressed or sealed ones will be: the content's hash and size stay what clients know them by."""
+        bucket = await acts.bucket()
+        kept = Bytes(100, digest(b"content"), data=b"kept", inline_digest=digest(b"kept"))
+        version = await acts.put(bucket, "k", b"", bytes_=kept)
+        found = await acts.live(bucket, "k")
+        assert found is not None
+        assert (found.size, found.bytes.hash, found.bytes.data) == (100, digest(b"content"), b"kept")
+        assert found.bytes.inline_name == digest(b"kept")
+        copy = await acts.put(bucket, "copy", b"", bytes_=version.bytes)
+        same = await acts.put(bucket, "same", b"", bytes_=inline(b"kept"))
+        assert version.bytes.inline == copy.bytes.inline == same.bytes.inline
+        assert (copy.bytes.inline_name, same.bytes.inline_name) == (digest(b"kept"), digest(b"kept"))
+        assert await acts.database.scan(find_broken()) == []
 
     async def test_a_copy_of_inline_bytes_needs_them(self, acts: Acts) -> None:
         bucket = await acts.bucket()
@@ -194,12 +216,14 @@ class BlobsContract:
     async def test_a_copy_of_a_manifest_needs_it(self, acts: Acts) -> None:
         bucket = await acts.bucket()
         blob = await acts.placed(b"x")
-        whole = Bytes(2, digest(b"xx"), pieces=(Piece(0, 1, blob), Piece(1, 1, blob)))
+        whole = Bytes(2, digest(b"xx"), pieces=(Piece(0, 1, blob), Piece(1, 1, blob)), store=STORE)
         version = await acts.put(bucket, "k", b"", bytes_=whole)
         assert version.bytes.manifest is not None
         await acts.put(bucket, "copy", b"", bytes_=version.bytes)
         with pytest.raises(Superseded):
-            await acts.put(bucket, "copy2", b"", bytes_=Bytes(2, digest(b"xx"), manifest=version.bytes.manifest + 99))
+            await acts.put(
+                bucket, "copy2", b"", bytes_=Bytes(2, digest(b"xx"), manifest=version.bytes.manifest + 99, store=STORE)
+            )
 
     async def test_any_digest_is_a_name(self, acts: Acts) -> None:
         for blob in (bytes(32), b"\xff" * 32, b"\x00\xff" * 16, b"'\"\\%$1:a" * 4):

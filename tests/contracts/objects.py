@@ -234,7 +234,7 @@ class ObjectsContract:
     async def test_a_version_of_a_blob_needs_the_placement(self, acts: Acts) -> None:
         bucket = await acts.bucket()
         blob = digest(b"large")
-        placed = Bytes(5, blob, blob=blob)
+        placed = Bytes(5, blob, blob=blob, store=STORE)
         with pytest.raises(Superseded):
             await acts.put(bucket, "k", b"large", bytes_=placed)
         assert await acts.newest(bucket, "k") is None
@@ -248,7 +248,7 @@ class ObjectsContract:
         bucket = await acts.bucket()
         blobs = [await acts.placed(b"%d" % i) for i in range(3)]
         pieces = tuple(Piece(i * 10, 10, blob) for i, blob in enumerate([*blobs, blobs[0]]))
-        await acts.put(bucket, "k", b"", bytes_=Bytes(40, digest(b"all"), pieces=pieces))
+        await acts.put(bucket, "k", b"", bytes_=Bytes(40, digest(b"all"), pieces=pieces, store=STORE))
         version = await acts.live(bucket, "k")
         assert version is not None
         assert version.bytes.manifest is not None

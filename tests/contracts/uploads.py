@@ -43,7 +43,7 @@ PART_COUNT = "SELECT count(*) FROM parts p JOIN uploads u ON u.id = p.upload WHE
 
 
 def part(number: int, data: bytes, **places: Any) -> Part:
-    return Part(number, f"etag-{data.decode()}", 0, Bytes(len(data), digest(data), **places))
+    return Part(number, f"etag-{data.decode()}", 0, Bytes(len(data), digest(data), **places, store=STORE))
 
 
 class UploadActs(Acts):
@@ -65,7 +65,7 @@ class UploadActs(Acts):
 
     async def _put(self, upload: Upload, new: Part) -> Part:
         name = self._buckets[upload.upload_id]
-        return await self.database.write(uploads.put_part(upload.upload_id, name, new, STORE, next(clock)))
+        return await self.database.write(uploads.put_part(upload.upload_id, name, new, next(clock)))
 
     async def put_long_part(self, upload: Upload, number: int, *blobs: bytes) -> Part:
         """A part of several blobs."""
@@ -98,7 +98,7 @@ def compose(bucket: Bucket, least: int = 1) -> uploads.Compose:
         for each in parts:
             pieces.append(Piece(start, each.size, each.bytes.blob, each.bytes.manifest))
             start += each.size
-        whole = Bytes(start, digest(b"".join(each.bytes.hash for each in parts)), pieces=tuple(pieces))
+        whole = Bytes(start, digest(b"".join(each.bytes.hash for each in parts)), pieces=tuple(pieces), store=STORE)
         return new_version(bucket, upload.key, upload.upload_id.encode(), upload.upload_id, bytes_=whole)
 
     return build
@@ -149,9 +149,9 @@ class UploadsContract:
         upload = await uploading.open_upload(bucket, "k")
         blob = await uploading.placed(b"data")
         checksums = Checksums({"sha1": b"\x00" * 20})
-        new = Part(7, "etag", 0, Bytes(4, blob, blob=blob), checksums)
-        put = await uploading.database.write(uploads.put_part(upload.upload_id, bucket.name, new, STORE, 77))
-        assert put == Part(7, "etag", 77, Bytes(4, blob, blob=blob), checksums)
+        new = Part(7, "etag", 0, Bytes(4, blob, blob=blob, store=STORE), checksums)
+        put = await uploading.database.write(uploads.put_part(upload.upload_id, bucket.name, new, 77))
+        assert put == Part(7, "etag", 77, Bytes(4, blob, blob=blob, store=STORE), checksums)
         assert await uploading.database.read(uploads.list_parts(upload.id)) == [put]
 
     async def test_a_part_needs_its_blobs(self, uploading: UploadActs) -> None:
@@ -160,7 +160,7 @@ class UploadsContract:
         lost = digest(b"never claimed")
         for new in (part(1, b"x", blob=lost), part(1, b"x", pieces=(Piece(0, 1, lost),))):
             with pytest.raises(Superseded):
-                await uploading.database.write(uploads.put_part(upload.upload_id, bucket.name, new, STORE, next(clock)))
+                await uploading.database.write(uploads.put_part(upload.upload_id, bucket.name, new, next(clock)))
         assert await uploading.database.read(uploads.list_parts(upload.id)) == []
 
     async def test_a_replaced_part_lets_go_of_its_manifest(self, uploading: UploadActs) -> None:

@@ -42,9 +42,9 @@ def test_any_range_of_any_content(
             assert received.place.size == len(data)
             assert received.place.hash == blake3(data).digest()
             assert received.digests["md5"] == hashlib.md5(data, usedforsecurity=False).digest()
-            placed = await services.database.write(place(STORE, received.place, 1))
-            assert await joined(await services.content.read(STORE, placed, Span(start, end))) == data[start:end]
-            assert await joined(await services.content.read(STORE, placed, Span(0, len(data)))) == data
+            placed = await services.database.write(place(received.place, 1))
+            assert await joined(await services.content.read(placed, Span(start, end))) == data[start:end]
+            assert await joined(await services.content.read(placed, Span(0, len(data)))) == data
 
     asyncio.run(story())
 

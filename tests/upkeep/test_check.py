@@ -17,9 +17,9 @@ from tests.upkeep.house import BLOB, ROOT, House, data, opened
 LARGE = data(3 * BLOB + 17)
 BLOBS = {"blob": data(BLOB), "inline": data(100)}
 
-DOUBLE = """INSERT INTO versions SELECT NULL, bucket, key, version_id, 0, marker, size, etag, hash, inline_id, blob,
-    manifest, media_type, headers, metadata, checksums, parts, owner, created_at, archived_at FROM versions
-    WHERE key = x'626c6f62'"""
+DOUBLE = """INSERT INTO versions SELECT NULL, bucket, key, version_id, 0, marker, size, etag, hash, inline_id,
+    inline_digest, store, blob, manifest, sealed_with, media_type, headers, metadata, checksums, parts, tags, owner,
+    created_at, archived_at FROM versions WHERE key = x'626c6f62'"""
 
 RULES = [
     ("UPDATE versions SET bucket = 99 WHERE key = x'626c6f62'", "is in no bucket"),
@@ -36,6 +36,12 @@ RULES = [
     ("UPDATE uploads SET bucket = 99", "upload is in no bucket"),
     ("DELETE FROM inline_blobs", "has lost its bytes"),
     ("UPDATE inline_blobs SET damaged = 1", "has lost its bytes"),
+    ("UPDATE versions SET inline_digest = x'00' WHERE key = x'696e6c696e65'", "has lost its bytes"),
+    ("UPDATE versions SET tags = 2 WHERE key = x'626c6f62'", "has another number of tags than it counts"),
+    ("INSERT INTO version_tags VALUES (99, 'name', 'value')", "tag is of a version that is absent"),
+    ("INSERT INTO bucket_tags VALUES (99, 'name', 'value')", "tag is of a bucket that is absent"),
+    ("UPDATE versions SET store = 'other' WHERE key = x'626c6f62'", "version names a blob that is not placed"),
+    ("UPDATE parts SET store = 'other'", "part names a blob that is not placed"),
     ("DELETE FROM placements WHERE size = 4096", "version names a blob that is not placed"),
     ("UPDATE placements SET size = 7 WHERE size = 4096", "version names a blob that is not placed"),
     ("UPDATE placements SET condemned = 1", "version names a blob that is not placed"),

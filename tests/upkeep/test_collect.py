@@ -205,4 +205,4 @@ async def test_an_inline_copy_never_names_a_successor(house: House) -> None:
     await house.put("new", data(100))
     new = (await house.objects.open(ROOT, "bucket", "new")).version.bytes
     with pytest.raises(Superseded):
-        await house.database.write(place("main", Bytes(old.size, old.hash, inline=new.inline), house.clock()))
+        await house.database.write(place(Bytes(old.size, old.hash, inline=new.inline), house.clock()))

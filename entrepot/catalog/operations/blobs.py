@@ -95,7 +95,7 @@ def has_placements(store: str) -> Transaction[bool]:
     return row is not None
 
 
-def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
+def place(bytes_: Bytes, now: int) -> Transaction[Bytes]:
     """Give bytes that a version or part will name their place in the catalog, within its write.
 
     Inline data becomes a row, pieces a manifest. What is in the catalog already (the bytes of a
@@ -104,23 +104,24 @@ def place(store: str, bytes_: Bytes, now: int) -> Transaction[Bytes]:
     even if somebody has claimed it again.
     """
     if bytes_.data is not None:
-        id: int | None = yield insert(_INLINE, digest=bytes_.hash, now=now, data=bytes_.data)
+        name = bytes_.inline_name
+        id: int | None = yield insert(_INLINE, digest=name, now=now, data=bytes_.data)
         if id is None:
-            row: Row = yield one(_INLINE_AGAIN, digest=bytes_.hash, now=now, data=bytes_.data)
+            row: Row = yield one(_INLINE_AGAIN, digest=name, now=now, data=bytes_.data)
             id = row[0]
-        return Bytes(bytes_.size, bytes_.hash, inline=id)
+        return Bytes(bytes_.size, bytes_.hash, inline=id, inline_digest=bytes_.inline_digest)
     if bytes_.blob is not None:
-        yield from _renew(store, bytes_.blob, bytes_.claim, now)
-        return Bytes(bytes_.size, bytes_.hash, blob=bytes_.blob)
+        yield from _renew(bytes_.store, bytes_.blob, bytes_.claim, now)
+        return Bytes(bytes_.size, bytes_.hash, blob=bytes_.blob, store=bytes_.store)
     elif bytes_.inline is not None:
-        if not (yield run(_RENEW_INLINE, id=bytes_.inline, digest=bytes_.hash, now=now)):
+        if not (yield run(_RENEW_INLINE, id=bytes_.inline, digest=bytes_.inline_name, now=now)):
             raise Superseded(f"inline blob {bytes_.inline}")
     elif bytes_.manifest is not None:
         if not (yield run(_RELEASE, id=bytes_.manifest, now=now)):
             raise Superseded(f"manifest {bytes_.manifest}")
     elif bytes_.pieces:
-        manifest = yield from _insert_manifest(store, bytes_.size, bytes_.pieces, now)
-        return Bytes(bytes_.size, bytes_.hash, manifest=manifest)
+        manifest = yield from _insert_manifest(bytes_.store, bytes_.size, bytes_.pieces, now)
+        return Bytes(bytes_.size, bytes_.hash, manifest=manifest, store=bytes_.store)
     return bytes_
 
 

@@ -26,7 +26,7 @@ _OF_PARTS: Final = (
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Something that must hold. ``sql`` finds the subjects for which it does not, each of them a
-    ``noun``: a version, a part, an upload or a manifest.
+    ``noun``: a version, a part, a tag, an upload or a manifest.
     """
 
     noun: str
@@ -73,6 +73,22 @@ RULES: Final = (
         "was completed from parts that are not recorded",
         f"{_OF_VERSIONS} LEFT JOIN layouts l ON l.version = v.id WHERE v.parts > 0 AND l.version IS NULL",
     ),
+    _rule(
+        "version",
+        "has another number of tags than it counts",
+        f"{_OF_VERSIONS} LEFT JOIN (SELECT version, count(*) AS number FROM version_tags GROUP BY version) t "
+        "ON t.version = v.id WHERE coalesce(t.number, 0) != v.tags",
+    ),
+    _rule(
+        "tag",
+        "is of a version that is absent",
+        "SELECT t.name, t.version FROM version_tags t LEFT JOIN versions v ON v.id = t.version WHERE v.id IS NULL",
+    ),
+    _rule(
+        "tag",
+        "is of a bucket that is absent",
+        "SELECT t.name, t.bucket FROM bucket_tags t LEFT JOIN buckets b ON b.id = t.bucket WHERE b.id IS NULL",
+    ),
     # Uploads.
     _rule("part", "belongs to no upload", f"{_OF_PARTS} WHERE u.id IS NULL"),
     _rule(
@@ -93,19 +109,20 @@ RULES: Final = (
         "version",
         "has lost its bytes: they were kept in the catalog and are absent, damaged or of another size",
         f"{_OF_VERSIONS} LEFT JOIN inline_blobs i ON i.id = v.inline_id WHERE v.inline_id IS NOT NULL "
-        "AND (i.id IS NULL OR i.damaged = 1 OR length(i.data) != v.size OR i.digest != v.hash)",
+        "AND (i.id IS NULL OR i.damaged = 1 OR i.digest != coalesce(v.inline_digest, v.hash) "
+        "OR (v.inline_digest IS NULL AND length(i.data) != v.size))",
     ),
     # Bytes in stores.
     _rule(
         "version",
-        "names a blob that is not placed in its bucket's store with that size",
-        f"{_OF_VERSIONS} LEFT JOIN placements p ON p.blob = v.blob AND p.store = b.store AND p.condemned = 0 "
+        "names a blob that is not placed in its store with that size",
+        f"{_OF_VERSIONS} LEFT JOIN placements p ON p.blob = v.blob AND p.store = v.store AND p.condemned = 0 "
         "WHERE v.blob IS NOT NULL AND (p.blob IS NULL OR p.size != v.size)",
     ),
     _rule(
         "part",
-        "names a blob that is not placed in its bucket's store with that size",
-        f"{_OF_PARTS} LEFT JOIN placements p ON p.blob = t.blob AND p.store = b.store AND p.condemned = 0 "
+        "names a blob that is not placed in its store with that size",
+        f"{_OF_PARTS} LEFT JOIN placements p ON p.blob = t.blob AND p.store = t.store AND p.condemned = 0 "
         "WHERE t.blob IS NOT NULL AND (p.blob IS NULL OR p.size != t.size)",
     ),
     _rule(
@@ -120,13 +137,13 @@ RULES: Final = (
         "version",
         "names a manifest that is absent, of another size or for another store",
         f"{_OF_VERSIONS} LEFT JOIN manifests m ON m.id = v.manifest WHERE v.manifest IS NOT NULL "
-        "AND (m.id IS NULL OR m.size != v.size OR m.store != b.store)",
+        "AND (m.id IS NULL OR m.size != v.size OR m.store != v.store)",
     ),
     _rule(
         "part",
         "names a manifest that is absent, of another size or for another store",
         f"{_OF_PARTS} LEFT JOIN manifests m ON m.id = t.manifest WHERE t.manifest IS NOT NULL "
-        "AND (m.id IS NULL OR m.size != t.size OR m.store != b.store)",
+        "AND (m.id IS NULL OR m.size != t.size OR m.store != t.store)",
     ),
     _rule(
         "manifest",
@@ -160,7 +177,10 @@ RULES: Final = (
     ),
 )  # fmt: skip
 
-_STORES: Final = Sql("SELECT DISTINCT store FROM buckets UNION SELECT DISTINCT store FROM manifests")
+_STORES: Final = Sql(
+    "SELECT store FROM buckets UNION SELECT store FROM manifests UNION "
+    "SELECT store FROM versions WHERE blob IS NOT NULL UNION SELECT store FROM parts WHERE blob IS NOT NULL"
+)
 _PLACEMENTS: Final = Sql(
     "SELECT blob, size FROM placements WHERE store = :store AND condemned = 0 AND blob > :after "
     "ORDER BY blob LIMIT :limit"
@@ -169,11 +189,11 @@ _INLINE: Final = Sql(
     "SELECT id, digest, data FROM inline_blobs WHERE id > :after AND damaged = 0 ORDER BY id LIMIT :limit"
 )
 _VERSION_BLOBS: Final = Sql(
-    f"SELECT v.id, b.store, v.blob, v.manifest, {_VERSION} FROM versions v JOIN buckets b ON b.id = v.bucket "
+    f"SELECT v.id, v.store, v.blob, v.manifest, {_VERSION} FROM versions v JOIN buckets b ON b.id = v.bucket "
     "WHERE v.id > :after ORDER BY v.id LIMIT :limit"
 )
 _PART_BLOBS: Final = Sql(
-    f"SELECT b.store, t.blob, t.manifest, {_PART} FROM parts t JOIN uploads u ON u.id = t.upload "
+    f"SELECT t.store, t.blob, t.manifest, {_PART} FROM parts t JOIN uploads u ON u.id = t.upload "
     "JOIN buckets b ON b.id = u.bucket"
 )
 _PIECE_BLOBS: Final = Sql(
@@ -191,6 +211,8 @@ def describe(noun: str, row: Row) -> str:
         return f"version {row[0]}/{_text(row[1])} ({row[2]})"
     if noun == "part":
         return f"part {row[3]} of upload {row[2]} for {row[0]}/{_text(row[1])}"
+    if noun == "tag":
+        return f"tag {row[0]} of {row[1]}"
     return f"{noun} {row[0]}"
 
 
@@ -208,7 +230,7 @@ def find_broken() -> Transaction[list[tuple[str, str]]]:
 
 
 def list_stores() -> Transaction[list[str]]:
-    """The stores that buckets and manifests are bound to."""
+    """The stores that buckets are bound to, or that hold what something names."""
     rows: list[Row] = yield all_(_STORES)
     return sorted(row[0] for row in rows)
 

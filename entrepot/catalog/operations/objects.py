@@ -68,8 +68,8 @@ _HELD: Final = Sql(
     "LEFT JOIN versions v ON v.bucket = b.id AND v.key = :key AND v.live = 1 WHERE b.name = :name"
 )
 _SET: Final = (
-    "size", "etag", "hash", "inline_id", "store", "blob", "manifest", "media_type", "headers", "metadata", "checksums",
-    "parts", "tags", "owner",
+    "size", "etag", "hash", "inline_id", "inline_digest", "store", "blob", "manifest", "media_type", "headers",
+    "metadata", "checksums", "parts", "tags", "owner",
 )  # fmt: skip
 _INSERT: Final = Sql(
     f"INSERT INTO versions (bucket, key, version_id, live, marker, {', '.join(_SET)}, created_at) "
@@ -157,7 +157,6 @@ class Held(NamedTuple):
 
     bucket: int
     versioning: Versioning
-    store: str
     live: Former | None
     row: Row
 
@@ -179,7 +178,7 @@ def hold(bucket: int | None, name: str, key: str) -> Transaction[Held]:
     if row is None or (bucket is not None and row[0] != bucket):
         raise BucketMissing(name)
     live = None if row[_BUCKET_WIDTH] is None else Former(*row[_BUCKET_WIDTH:])
-    return Held(row[0], VERSIONING[row[4]], row[3], live, row)
+    return Held(row[0], VERSIONING[row[4]], live, row)
 
 
 def insert_version(
@@ -191,7 +190,7 @@ def insert_version(
     Precondition.check_write), Superseded (see ``blobs.place``).
     """
     held = yield from hold(new.bucket, new.bucket_name, new.key)
-    bucket, versioning, store, live, _ = held
+    bucket, versioning, live, _ = held
     held.check(check, live)
     raw = new.key.encode()
     if when is not ALWAYS:
@@ -202,11 +201,11 @@ def insert_version(
         yield from _make_room(bucket, new.key, live, versioning, now)
     else:
         yield from _let_go(overwritten, now)
-    place_ = yield from place(store, new.bytes, now)
+    place_ = yield from place(new.bytes, now)
     version_id = new.new_id() if versioning is Versioning.ON else NULL_VERSION
     values = {
-        "size": place_.size, "etag": new.etag, "hash": place_.hash, "inline_id": place_.inline, "blob": place_.blob,
-        "store": "" if place_.blob is None and place_.manifest is None else store, "manifest": place_.manifest,
+        "size": place_.size, "etag": new.etag, "hash": place_.hash, "inline_id": place_.inline,
+        "inline_digest": place_.inline_digest, "store": place_.store, "blob": place_.blob, "manifest": place_.manifest,
         **meta_values(new.meta), "checksums": pack_checksums(new.checksums),
         "parts": len(new.parts), "tags": len(new.tags or ()), "owner": new.owner, "now": now,
     }  # fmt: skip
@@ -276,7 +275,7 @@ def delete_object(
     BucketMissing, PreconditionFailed, and what ``check`` raises.
     """
     held = yield from hold(bucket, name, key)
-    _, versioning, _, live, _ = held
+    _, versioning, live, _ = held
     held.check(check, live)
     if not when.empty:
         newest = yield from find_newest(bucket, key)
@@ -289,8 +288,8 @@ def delete_object(
     version_id = marker_id if versioning is Versioning.ON else NULL_VERSION
     yield run(
         _INSERT, bucket=bucket, key=key.encode(), version_id=version_id, live=0, marker=1, size=0, etag="",
-        hash=b"", inline_id=None, store="", blob=None, manifest=None, media_type="", headers=None, metadata=None,
-        checksums=None, parts=0, tags=0, owner=owner, now=now,
+        hash=b"", inline_id=None, inline_digest=None, store="", blob=None, manifest=None, media_type="",
+        headers=None, metadata=None, checksums=None, parts=0, tags=0, owner=owner, now=now,
     )  # fmt: skip
     return Deleted(version_id, marker=True)
 

@@ -60,14 +60,16 @@ def bucket_from(row: Row) -> Bucket:
 VERSION_COLUMNS: Final = (
     "v.id, v.bucket, v.key, v.version_id, v.live, v.marker, v.size, v.etag, v.hash, v.inline_id, v.blob, "
     "v.manifest, v.media_type, v.headers, v.metadata, v.checksums, v.parts, v.owner, v.created_at, v.archived_at, "
-    "v.tags"
+    "v.tags, v.store, v.inline_digest"
 )
 
 
 def version_from(row: Row, data: bytes | None = None) -> Version:
     return Version(
         row[0], row[1], row[2].decode(), row[3], bool(row[4]), bool(row[5]), row[7], row[18], row[17],
-        Bytes(row[6], row[8], row[9], data, None if row[10] is None else BlobId(row[10]), row[11]),
+        Bytes(
+            row[6], row[8], row[9], data, None if row[10] is None else BlobId(row[10]), row[11], (), 0, row[21], row[22]
+        ),
         Meta(row[12], read_texts(row[13]), read_texts(row[14])), unpack_checksums(row[15]), row[16], row[19], row[20],
     )  # fmt: skip
 

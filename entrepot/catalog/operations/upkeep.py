@@ -37,9 +37,8 @@ _UNNAMED_INLINE: Final = Sql(
 _DROP_INLINE: Final = Sql("DELETE FROM inline_blobs WHERE id = :id AND seen_at <= :seen AND seen_at < :cutoff")
 
 _NAMED_BLOBS: Final = (
-    "SELECT b.store, v.blob FROM versions v JOIN buckets b ON b.id = v.bucket WHERE v.blob IS NOT NULL "
-    "UNION ALL SELECT b.store, t.blob FROM parts t JOIN uploads u ON u.id = t.upload "
-    "JOIN buckets b ON b.id = u.bucket WHERE t.blob IS NOT NULL "
+    "SELECT store, blob FROM versions WHERE blob IS NOT NULL "
+    "UNION ALL SELECT t.store, t.blob FROM parts t JOIN uploads u ON u.id = t.upload WHERE t.blob IS NOT NULL "
     "UNION ALL SELECT m.store, p.blob FROM pieces p JOIN manifests m ON m.id = p.manifest WHERE p.blob IS NOT NULL"
 )
 _UNNAMED: Final = (

@@ -37,7 +37,7 @@ _COLUMNS: Final = (
     "id, key, upload_id, bucket, owner, created_at, media_type, headers, metadata, algorithm, composite, "
     "version_id, etag, tags"
 )
-_PART_COLUMNS: Final = "number, etag, created_at, size, hash, blob, manifest, checksums"
+_PART_COLUMNS: Final = "number, etag, created_at, size, hash, blob, manifest, checksums, store"
 _INSERT: Final = Sql(
     "INSERT INTO uploads (upload_id, bucket, key, owner, media_type, headers, metadata, algorithm, composite, "
     "created_at, tags) VALUES (:upload_id, :bucket, :key, :owner, :media_type, :headers, :metadata, :algorithm, "
@@ -108,7 +108,7 @@ def get_upload(upload_id: str) -> Transaction[Upload]:
     return _upload_from(row)
 
 
-def put_part(upload_id: str, bucket_name: str, part: Part, store: str, now: int) -> Transaction[Part]:
+def put_part(upload_id: str, bucket_name: str, part: Part, now: int) -> Transaction[Part]:
     """Record a part whose blobs are in place; one of the same number is replaced.
 
     Raises UploadMissing when the upload has ended meanwhile, Superseded (see ``blobs.place``).
@@ -121,10 +121,10 @@ def put_part(upload_id: str, bucket_name: str, part: Part, store: str, now: int)
     before: Row | None = yield one(_FIND_PART, upload=upload.id, number=part.number)
     if before is not None and before[6] is not None:
         yield from release(before[6], now)
-    placed = yield from place(store, part.bytes, now)
+    placed = yield from place(part.bytes, now)
     yield run(
         _PUT_PART, upload=upload.id, number=part.number, size=placed.size, etag=part.etag, hash=placed.hash,
-        store=store if placed.size else "", blob=placed.blob, manifest=placed.manifest,
+        store=placed.store, blob=placed.blob, manifest=placed.manifest,
         checksums=pack_checksums(part.checksums), now=now,
     )  # fmt: skip
     return Part(part.number, part.etag, now, placed, part.checksums)
@@ -275,5 +275,6 @@ def _upload_from(row: Row) -> Upload:
 
 
 def _part_from(row: Row) -> Part:
-    placed = Bytes(row[3], row[4], blob=None if row[5] is None else BlobId(row[5]), manifest=row[6])
+    blob = None if row[5] is None else BlobId(row[5])
+    placed = Bytes(row[3], row[4], blob=blob, manifest=row[6], store=row[8])
     return Part(row[0], row[1], row[2], placed, unpack_checksums(row[7]))
