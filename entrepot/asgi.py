@@ -16,7 +16,7 @@ from typing import Any
 
 from entrepot.errors import BodyIncomplete, BodyStalled
 from entrepot.wire.http import Buffer, Handler, Headers, Request, Response
-from entrepot.wire.incoming import Incoming
+from entrepot.wire.incoming import DRAIN_BYTES, LINGER_SECONDS, Incoming
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -52,6 +52,28 @@ class Relayed(Incoming):
                 self.received += len(data)
                 return data
         raise StopAsyncIteration
+
+    def is_pending(self, headers: Headers) -> bool:
+        """Whether there is a body of which the end has not come."""
+        announced = headers.raw_get(b"content-length") or headers.raw_get(b"transfer-encoding")
+        return not self.ended and announced is not None and announced != b"0"
+
+    def can_be_drained(self, headers: Headers) -> bool:
+        """Whether the next request will be found behind what is left. A client that got an answer instead of
+        "100 Continue" may send the body or leave it out (RFC 9110 §10.1.1).
+        """
+        length = headers.raw_get(b"content-length") or b""
+        left = int(length) - self.received if length.isdigit() else 0
+        return not (self.broken or left > DRAIN_BYTES or headers.raw_get(b"expect") is not None)
+
+    async def drain(self) -> None:
+        """Read what is left of a body that nobody wants, within bounds of bytes and time."""
+        most = self.received + DRAIN_BYTES
+        with contextlib.suppress(BodyIncomplete, BodyStalled, TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                async for _ in self:
+                    if self.received > most:
+                        return
 
     async def gone(self) -> None:
         """Return when the client has gone away."""
@@ -123,13 +145,13 @@ class Application:
             scheme=scope.get("scheme", "http"), client=client[0] if client else "", mount=mount_of(scope, path),
         )  # fmt: skip
         response = await handler(request)
-        if not incoming.ended and scope.get("http_version") != "2":
-            await incoming.drain(headers)
-            if incoming.pending(headers):
-                response.headers = [*response.headers, (b"connection", b"close")]
+        pending = scope.get("http_version") != "2" and incoming.is_pending(headers)
+        if pending and not incoming.can_be_drained(headers):
+            response.headers = [*response.headers, (b"connection", b"close")]
+            pending = False
         body = response.body
         if isinstance(body, bytes | bytearray | memoryview):
-            await _send_bytes(send, response, body)
+            await _send_bytes(send, response, body, incoming if pending else None)
         else:
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             await _stream(body, incoming, send)
@@ -169,9 +191,17 @@ def _plain(status: int, body: bytes) -> Awaitable[Response]:
     return _answered(Response(status, fields, body))
 
 
-async def _send_bytes(send: Send, response: Response, body: Buffer) -> None:
+async def _send_bytes(send: Send, response: Response, body: Buffer, left: Relayed | None) -> None:
+    """Send an answer. A client that is still sending a body has it at once, and the end of it when the body that is
+    ``left`` has been read over.
+    """
+    data = body if isinstance(body, bytes) else bytes(body)
     await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-    await send({"type": "http.response.body", "body": body if isinstance(body, bytes) else bytes(body)})
+    if left is not None:
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+        await left.drain()
+        data = b""
+    await send({"type": "http.response.body", "body": data})
 
 
 def raw_path(scope: Scope) -> bytes:

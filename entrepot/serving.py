@@ -170,8 +170,9 @@ def _settle_in() -> None:
 
 async def _answer(config: Config, parent: int) -> None:
     from entrepot.app import application  # noqa: PLC0415 - metrics read the environment when imported
-    from entrepot.http1.connection import Service  # noqa: PLC0415 - the supervisor needs none of it
+    from entrepot.http1.patience import Patience  # noqa: PLC0415 - the supervisor needs none of it
     from entrepot.http1.server import Listener, Server  # noqa: PLC0415 - same
+    from entrepot.http1.service import Service  # noqa: PLC0415 - same
     from entrepot.observe import configure_log  # noqa: PLC0415 - as the application
 
     stop = asyncio.Event()
@@ -183,7 +184,7 @@ async def _answer(config: Config, parent: int) -> None:
         handler = await served.open()
         _calm_collector()
         service = Service(header_bytes=limits.header_bytes, most=limits.connections)
-        server = Server(service, stall_seconds=limits.stall_seconds, stop_seconds=config.stop_seconds)
+        server = Server(service, Patience.of(limits.stall_seconds), stop_seconds=config.stop_seconds)
         context = tls_context(config)
         listener = Listener(listen(config), handler, None if context is None else lambda: context)
         await server.run([listener], stop, lambda: os.kill(parent, _READY))

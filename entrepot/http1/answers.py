@@ -8,15 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from entrepot.wire.dates import http_date
 from entrepot.wire.http import Buffer, Response
+
+CONTINUE: Final = 100
+"""The client may send its body (RFC 9110 §10.1.1)."""
 
 BODILESS: Final = frozenset({204, 304})
 """Statuses that never have a body (RFC 9110 §6.4.1); neither has an answer to HEAD."""
 
 _LINES: Final = {status.value: b"HTTP/1.1 %d %b" % (status, status.phrase.encode()) for status in HTTPStatus}
+_BYTES: Final = (bytes, bytearray, memoryview)
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -41,39 +45,34 @@ class StreamFailed(Exception):
 
 class Answer:
     """How one request is to be answered: the connection may be kept (``keep``), the answer has no body
-    (``bodiless``, for HEAD), the client understands chunks (``chunks``).
+    (``bodiless``, for HEAD), the client understands chunks and interim answers (``chunks``: HTTP/1.1), it waits to
+    be told that it may send (``expects``). ``begun`` tells that the head is made.
     """
 
-    __slots__ = ("bodiless", "chunks", "keep")
+    __slots__ = ("begun", "bodiless", "chunks", "expects", "keep")
 
     def __init__(self, *, keep: bool, bodiless: bool = False, chunks: bool = True) -> None:
         self.keep = keep
         self.bodiless = bodiless
         self.chunks = chunks
+        self.expects = self.begun = False
 
-    async def write(self, response: Response, outlet: Outlet) -> None:
-        """Write a response. A body that is a stream is closed, come what may.
+    def interim(self, status: int, fields: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
+        """An answer before the answer (RFC 9110 §15.2); nothing for HTTP/1.0 or once the answer has begun."""
+        if self.begun or not self.chunks:
+            return b""
+        if status == CONTINUE:
+            self.expects = False
+        line = _LINES.get(status) or b"HTTP/1.1 %d " % status
+        return _joined([line, *[b": ".join(field) for field in fields], b"", b""])
 
-        Raises Broken and StreamFailed: the client has been told of more than it got then.
-        """
+    def at_once(self, response: Response) -> bytes | None:
+        """A whole answer, or None for one with a body that is a stream. Raises Broken."""
+        body = response.body
+        if not isinstance(body, _BYTES):
+            return None
         if _CLOSE in response.headers:
             self.keep = False
-        body = response.body
-        if isinstance(body, bytes | bytearray | memoryview):
-            outlet.write(self._small(response, body))
-        else:
-            try:
-                await self._stream(response, body, outlet)
-            except Broken:
-                raise
-            except Exception as error:  # whatever it is: raised, and told from what is broken here
-                raise StreamFailed(str(error)) from error
-            finally:
-                close = getattr(body, "aclose", None)
-                if close is not None:
-                    await close()
-
-    def _small(self, response: Response, body: Buffer) -> bytes:
         length = length_of(response.headers)
         if self.bodiless or response.status in BODILESS:
             return self._head(response, [])
@@ -82,6 +81,28 @@ class Answer:
         if length != len(body):
             raise Broken(f"{len(body)} bytes where {length} were announced")
         return self._head(response, []) + body
+
+    async def write(self, response: Response, outlet: Outlet) -> None:
+        """Write a response. A body that is a stream is closed, come what may.
+
+        Raises Broken and StreamFailed: the client has been told of more than it got then.
+        """
+        if (whole := self.at_once(response)) is not None:
+            outlet.write(whole)
+            return
+        if _CLOSE in response.headers:
+            self.keep = False
+        body = cast("AsyncIterator[Buffer]", response.body)
+        try:
+            await self._stream(response, body, outlet)
+        except Broken:
+            raise
+        except Exception as error:  # whatever it is: raised, and told from what is broken here
+            raise StreamFailed(str(error)) from error
+        finally:
+            close = getattr(body, "aclose", None)
+            if close is not None:
+                await close()
 
     async def _stream(self, response: Response, body: AsyncIterator[Buffer], outlet: Outlet) -> None:
         left = length_of(response.headers)
@@ -103,13 +124,18 @@ class Answer:
         if not self.keep and _CLOSE not in fields:
             fields.append(_CLOSE)
         line = _LINES.get(response.status) or b"HTTP/1.1 %d " % response.status
-        head = b"\r\n".join(
-            [line, b"date: " + http_date(int(time.time())), *[b": ".join(field) for field in fields], b"", b""]
-        )
-        # RFC 9110 §5.5: some take a bare CR for the end of a line.
-        if not head.count(b"\n") == head.count(b"\r") == len(fields) + 3:
-            raise Broken("a field of the answer holds a line of its own")
-        return head
+        self.begun = True
+        date = b"date: " + http_date(int(time.time()))
+        return _joined([line, date, *[b": ".join(field) for field in fields], b"", b""])
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    """A head made of lines, two empty ones at its end. Raises Broken when one of them holds a line of its own."""
+    head = b"\r\n".join(lines)
+    # RFC 9110 §5.5: some take a bare CR for the end of a line.
+    if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1:
+        raise Broken("a field of the answer holds a line of its own")
+    return head
 
 
 def length_of(fields: Sequence[tuple[bytes, bytes]]) -> int | None:

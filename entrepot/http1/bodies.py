@@ -1,4 +1,4 @@
-"""The body of a request as the parser finds it, piece by piece."""
+"""The body of a request as a connection finds it, piece by piece."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import Final, Protocol
 from entrepot.errors import BodyIncomplete, BodyStalled
 from entrepot.wire.incoming import Incoming
 
-HELD_BYTES: Final = 256 * 1024
-"""How much of a body may wait for its reader before the connection is read no further."""
-
 
 class Source(Protocol):
     """Where a body comes from."""
@@ -21,12 +18,12 @@ class Source(Protocol):
 
 
 class Arriving(Incoming):
-    """Fed by a connection, read by a handler. ``waiting_since`` is when the reader began to wait for
-    more; None while it does not. ``whole`` tells that all of it has come, read or not, ``invited`` that
-    the client may send without being asked (RFC 9110 §10.1.1).
+    """Fed by a connection, read by a handler. ``waiting_since`` is when the reader began to wait for more; None while
+    it does not. ``whole`` tells that all of it has come, read or not, ``held`` how many bytes wait for the reader.
+    One that is ``overlooked`` has no reader any more: what comes is counted and thrown away.
     """
 
-    __slots__ = ("_failed", "_pieces", "_source", "_waiter", "held", "invited", "waiting_since", "whole")
+    __slots__ = ("_failed", "_pieces", "_source", "_waited", "_waiter", "held", "overlooked", "waiting_since", "whole")
 
     def __init__(self, source: Source) -> None:
         self.received = 0  # as Incoming does; a call of its own would be felt here
@@ -34,17 +31,20 @@ class Arriving(Incoming):
         self._source = source
         self._pieces: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
-        self.whole = False
+        self.whole = self.overlooked = False
         self._failed: type[BodyIncomplete | BodyStalled] | None = None
         self.held = 0
-        self.invited = False
         self.waiting_since: float | None = None
+        self._waited = 0.0
 
     def feed(self, data: bytes) -> None:
         """Take a piece that is not empty."""
-        self._pieces.append(data)
-        self.held += len(data)
-        self._wake()
+        if self.overlooked:
+            self.received += len(data)
+        else:
+            self._pieces.append(data)
+            self.held += len(data)
+            self._wake()
 
     def finish(self) -> None:
         """Take note of the end."""
@@ -57,6 +57,16 @@ class Arriving(Incoming):
         if not self.whole and self._failed is None:
             self._failed = error
             self._wake()
+
+    def overlook(self) -> None:
+        """Throw away what has come and what else comes."""
+        self.overlooked = True
+        self._pieces.clear()
+        self.received = self.held = 0
+
+    def waited(self, now: float) -> float:
+        """For how many seconds in all the reader has had to wait for the client."""
+        return self._waited if self.waiting_since is None else self._waited + now - self.waiting_since
 
     async def __anext__(self) -> bytes:
         while not self._pieces:
@@ -75,13 +85,26 @@ class Arriving(Incoming):
 
     async def _wait(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
-        self.waiting_since = time.monotonic()
+        begin = self.waiting_since = time.monotonic()
         self._source.more()
         try:
             await self._waiter
         finally:
             self._waiter = self.waiting_since = None
+            self._waited += time.monotonic() - begin
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class _Nowhere:
+    """Where nothing comes from."""
+
+    def more(self) -> None:
+        """There is no more."""
+
+
+NOTHING: Final = Arriving(_Nowhere())
+"""The body of every request that has none."""
+NOTHING.finish()

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: requests in, answers out, with bounds on how large and how slow both may be.
+"""One HTTP/1.1 connection on its socket: what the machine makes of the bytes goes to the handler, and answers back.
 
 Requests of one connection are answered one after the other, in their order. While one is under way
 no more is read than the next one, so that a client cannot pile them up.
@@ -14,57 +14,34 @@ from typing import Final, cast
 import structlog
 
 from entrepot.errors import BodyIncomplete, BodyStalled
-from entrepot.http1.answers import Answer, Broken, StreamFailed
-from entrepot.http1.bodies import HELD_BYTES, Arriving
-from entrepot.http1.parser import Parser, Refused, check_version, split_target
-from entrepot.wire.http import Buffer, Handler, Headers, Request, Response
+from entrepot.http1.answers import CONTINUE, Broken, StreamFailed
+from entrepot.http1.bodies import NOTHING, Arriving
+from entrepot.http1.machine import CUT, DEAF, END, HEAD, IDLE, Exchange, Machine
+from entrepot.http1.parser import Refused
+from entrepot.http1.patience import Patience
+from entrepot.http1.service import Service
+from entrepot.wire.http import Buffer, Handler
+from entrepot.wire.incoming import DRAIN_BYTES
 
-PIPELINE: Final = 256
-"""Requests that may come at once; more are refused."""
-
-
-class Service:
-    """What the connections of a worker share, whatever they were made to: the bounds, and one another."""
-
-    def __init__(self, *, header_bytes: int = 16_384, most: int = 1024) -> None:
-        self.header_bytes = header_bytes
-        self.most = most
-        self.connections: set[Connection] = set()
-        self.stopping = False
-        self.emptied = asyncio.Event()
-        """Set with the end of the last connection."""
-
-
-class Exchange:
-    """A request and how it is to be answered."""
-
-    __slots__ = ("answer", "body", "request")
-
-    def __init__(self, request: Request, body: Arriving, answer: Answer) -> None:
-        self.request = request
-        self.body = body
-        self.answer = answer
+LINGER_BYTES: Final = 64 * 1024 * 1024
+"""Most that a client may go on sending behind the last answer of a connection, until it is left."""
 
 
 class Connection(asyncio.Protocol):
-    """``_since`` tells since when the next head, or at the beginning the first byte of it, is awaited;
-    ``_between`` that nothing of it has come. ``_framing`` counts what came since the last content or
-    end of a head: parts of messages that the parser may keep. A connection that is ``_deaf`` passes
-    over whatever else comes; ``_ended`` tells that nothing does.
+    """``_arriving`` is the body that is being sent. ``_since`` tells since when the next head, or at the beginning
+    the first byte of it, is awaited, or else the end of a body that nobody wants; ``_served`` that a request was
+    answered before, ``_ended`` that the client sends no more.
     """
 
     def __init__(self, service: Service, handler: Handler) -> None:
         self._service = service
         self._handler = handler
-        self._parser = Parser(self)
         self._exchanges: deque[Exchange] = deque()
+        self._arriving = NOTHING
         self._task: asyncio.Task[None] | None = None
-        self._target = b""
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._in_head = self._between = True
         self._since = time.monotonic()
-        self._framing = 0
-        self._deaf = self._held_back = self._ended = False
+        self._served = self._held_back = self._ended = False
+        self._passed_over = 0
         self.lost = False
         self._full: asyncio.Future[None] | None = None
         self._unsent = 0
@@ -76,36 +53,43 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
         peer = transport.get_extra_info("peername")
-        self._client: str = peer[0] if isinstance(peer, tuple) else ""  # over a Unix socket nobody has an address
         self._scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
+        client = peer[0] if isinstance(peer, tuple) else ""  # over a Unix socket nobody has an address
+        self._machine = Machine(self._service.header_bytes, scheme=self._scheme, client=client)
         self._service.connections.add(self)
         if self._service.stopping:  # accepted just before, or a handshake that was under way
             self.transport.abort()
         elif len(self._service.connections) > self._service.most:
-            self._refuse(Refused(503, b"there are too many connections\n"))
+            self._begin(self._machine.refuse(Refused(503, b"there are too many connections\n")))
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        machine = self._machine
+        before = machine.state
+        if before is DEAF:
+            self._pass_over(len(data))
             return
-        self._framing += len(data)
-        most = self._service.header_bytes
-        try:
-            # What the parser has been given of one head can be more than the head only by a body.
-            if self._in_head and self._framing > most and b"\r\n\r\n" not in data:
-                data = self._end_head(data)
-            self._parser.feed_data(data)
-            # Neither content nor a head: a trailer, of which the parser keeps a field until it has it whole.
-            if self._framing > most and not self._in_head:
-                raise Refused(431, b"the trailer is too large\n")
-        except Refused as refusal:
-            if not self._deaf:
-                self._refuse(refusal)
+        for event in machine.receive(data):
+            if event is END:
+                self._arriving.finish()
+            elif event is CUT:
+                self._arriving.fail(BodyIncomplete)
+            elif isinstance(event, bytes):
+                self._arriving.feed(event)
+            else:
+                self._begin(event)
         if self._exchanges:
-            self._regulate()
+            if machine.is_behind(self._arriving.held) is not self._held_back:
+                self._regulate()
+            return
+        if machine.state is not before:
+            self._since = time.monotonic()
+        if self._arriving.overlooked:
+            self._look_over()
 
     def eof_received(self) -> bool:
         """The client sends no more. It may read still, what it has asked for (over TLS it cannot)."""
-        self._deaf = self._ended = True
+        self._ended = True
+        self._machine.receive_end()
         if not self._exchanges:
             return False
         last = self._exchanges[-1]
@@ -114,7 +98,8 @@ class Connection(asyncio.Protocol):
         return self._scheme == "http"
 
     def connection_lost(self, _: Exception | None) -> None:
-        self.lost = self._deaf = True
+        self.lost = True
+        self._machine.stop()
         while len(self._exchanges) > 1:
             self._exchanges.pop()
         for exchange in self._exchanges:
@@ -131,90 +116,18 @@ class Connection(asyncio.Protocol):
         if full is not None and not full.done():
             full.set_result(None)
 
-    # What the parser finds.
-
-    def on_message_begin(self) -> None:
-        if self._deaf:
-            raise Refused(400, b"nothing more is read here\n")  # of which nobody is told: the parser is to stop
-        self._target = b""
-        self._fields = []
-        self._between = False
-        self._since = time.monotonic()
-
-    def on_url(self, part: bytes) -> None:
-        self._target += part
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head. One of a chunked trailer, which the parser reports alike, is passed over:
-        the request that it would change is under way. But the parser reads nothing behind a "close" in one.
-        """
-        if self._in_head:
-            self._fields.append((name.lower(), value.rstrip()))  # RFC 9112 §5: spaces behind are no part of it
-        elif name.lower() in (b"connection", b"proxy-connection"):
-            self._exchanges[-1].answer.keep = False
-
-    def on_headers_complete(self) -> None:
-        """Begin an exchange. Raises Refused."""
-        parser, fields = self._parser, self._fields
-        version, method = parser.get_http_version(), parser.get_method().decode()
-        headers = Headers(fields)
-        check_version(version, headers)
-        if parser.should_upgrade():
-            if method == "CONNECT":
-                raise Refused(400, b"this is no proxy\n")
-            return
-        if len(self._exchanges) >= PIPELINE:
-            raise Refused(503, b"there are too many requests at once\n")
-        path, query = split_target(self._target, fields)
-        self._in_head = False
-        self._framing = 0
-        body = Arriving(self)
-        request = Request(method, path, query, headers, body, scheme=self._scheme, client=self._client)
-        answer = Answer(
-            keep=version == "1.1" and parser.should_keep_alive(), bodiless=method == "HEAD", chunks=version == "1.1"
-        )
-        self._begin(Exchange(request, body, answer))
-
-    def on_body(self, body: bytes) -> None:
-        self._framing = 0
-        self._exchanges[-1].body.feed(body)
-
-    def on_message_complete(self) -> None:
-        self._framing = 0
-        if self._parser.should_upgrade():
-            return
-        self._in_head = self._between = True
-        last = self._exchanges[-1]
-        last.body.finish()
-        self._deaf = not last.answer.keep
-
-    def head_without_offer(self) -> bytes:
-        lines = [self._parser.get_method() + b" " + self._target + b" HTTP/1.1"]
-        lines += [name + b": " + value for name, value in self._fields if name != b"upgrade"]
-        return b"\r\n".join([*lines, b"", b""])
-
     # What a body and an answer ask for.
 
     def more(self) -> None:
         exchange = self._exchanges[0]
-        if not exchange.body.invited:
+        if exchange.answer.expects:
             self._invite(exchange)
-        self._regulate()
+        if self._held_back:
+            self._regulate()
 
     def write(self, data: Buffer) -> None:
         if not self.lost:  # uvloop's transport raises then
             self.transport.write(data)
-
-    def _invite(self, exchange: Exchange) -> None:
-        """Tell a client that waits for it that it may send (RFC 9110 §10.1.1): none of HTTP/1.0, and not when some of
-        the body is there already.
-        """
-        body = exchange.body
-        body.invited = True
-        expect = exchange.request.headers.raw_get(b"expect")
-        waits = expect is not None and expect.lower() == b"100-continue" and not body.received
-        if waits and exchange.answer.chunks:
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def writable(self) -> None:
         if self._full is not None:
@@ -240,18 +153,25 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         self.transport.abort()
 
-    def sweep(self, now: float, *, head: float, idle: float, stall: float) -> None:
-        """Give up what has not got on for so many seconds: an answer that is not taken (which costs memory),
-        a body, a head, and the wait for a next request.
+    def sweep(self, now: float, patience: Patience) -> None:
+        """Give up what has not got on for too long: an answer that is not taken (which costs memory), a body, a
+        head, and the wait for a next request.
         """
-        if self._is_stuck(now, stall):
+        if self._is_stuck(now, patience.stall):
             self.transport.abort()
         elif self._exchanges:
             body = self._exchanges[0].body
-            if body.waiting_since is not None and now - body.waiting_since > stall:
+            if body.waiting_since is not None and now - body.waiting_since > patience.stall:
                 body.fail(BodyStalled)
-        elif now - self._since > (idle if self._between and self._target else head):
+        elif now - self._since > self._bound(patience):
             self.transport.close()
+
+    def _bound(self, patience: Patience) -> float:
+        """For how long the client is waited for while no request is under way."""
+        state = self._machine.state
+        if state is IDLE and self._served:
+            return patience.idle
+        return patience.head if state in (IDLE, HEAD) else patience.linger
 
     def _is_stuck(self, now: float, seconds: float) -> bool:
         unsent = self.transport.get_write_buffer_size()
@@ -262,6 +182,8 @@ class Connection(asyncio.Protocol):
     # Exchanges, one after the other.
 
     def _begin(self, exchange: Exchange) -> None:
+        if exchange.content:
+            self._arriving = exchange.body = exchange.request.body = Arriving(self)
         self._exchanges.append(exchange)
         if len(self._exchanges) == 1:
             self._start()
@@ -274,20 +196,19 @@ class Connection(asyncio.Protocol):
         does not take what it has for all of it.
         """
         whole = False
-        body, headers = exchange.body, exchange.request.headers
+        answer, body = exchange.answer, exchange.body
         try:
             # There is nothing to be sent. But aws-cli, once it had its answer without being told to go on, takes the
             # next one on the connection for a field of that one, and waits for a minute.
-            if body.ended and headers.raw_get(b"expect") is not None:
+            if answer.expects and body.ended:
                 self._invite(exchange)
             response = await self._handler(exchange.request)
-            if not body.ended:
-                await body.drain(headers)
-                if body.pending(headers):
-                    exchange.answer.keep = False
-            if self._service.stopping:
-                exchange.answer.keep = False
-            await exchange.answer.write(response, self)
+            if self._service.stopping or not (body.ended or self._can_be_overlooked(exchange)):
+                answer.keep = False
+            if (data := answer.at_once(response)) is not None:
+                self.write(data)
+            else:
+                await answer.write(response, self)
             # The next answer is not begun on top of one that nobody takes.
             if self._full is not None:
                 await self._full
@@ -299,29 +220,65 @@ class Connection(asyncio.Protocol):
         finally:
             self._end(exchange, whole=whole)
 
+    def _invite(self, exchange: Exchange) -> None:
+        """Tell a client that waits for it that it may send (RFC 9110 §10.1.1), unless some of the body was there
+        without that.
+        """
+        exchange.answer.expects = False
+        if not exchange.body.received:
+            self.write(exchange.answer.interim(CONTINUE))
+
+    def _can_be_overlooked(self, exchange: Exchange) -> bool:
+        """Whether the next request will be found behind what is left of a body that nobody wants. A client that got
+        an answer instead of "100 Continue" may send the body or leave it out (RFC 9110 §10.1.1).
+        """
+        length = exchange.request.headers.raw_get(b"content-length") or b""
+        left = int(length) - exchange.body.received if length.isdigit() else 0
+        return not (exchange.answer.expects or exchange.body.broken or left > DRAIN_BYTES)
+
     def _end(self, exchange: Exchange, *, whole: bool) -> None:
         self._exchanges.popleft()
+        self._machine.answered()
         self._task = None
         if self.lost:
             self._leave()
             return
         self._since = time.monotonic()
+        self._served = True
         if not whole:
             self.transport.abort()
         elif not exchange.answer.keep:
-            self._deaf = True
+            self._machine.stop()
             self._exchanges.clear()
             self._close()
         else:
+            if not exchange.body.whole:
+                exchange.body.overlook()
             if self._exchanges:
                 self._start()
-            self._regulate()
+            if self._held_back:
+                self._regulate()
+
+    # What comes while nobody wants it.
+
+    def _look_over(self) -> None:
+        """Go on behind a body that nobody wanted, once it is whole; leave a client that does not come to its end."""
+        if self._machine.state is DEAF or self._arriving.received > DRAIN_BYTES:
+            self._machine.stop()
+            self._close()
+        elif self._arriving.whole:
+            self._arriving = NOTHING
+
+    def _pass_over(self, size: int) -> None:
+        self._passed_over += size
+        if self._passed_over > LINGER_BYTES and not self._exchanges:
+            self.transport.abort()
 
     def _close(self) -> None:
         """End the connection behind what was written. A client that is in the middle of something is heard out,
-        for as long as a head may take: the reset that it would get may overtake the answer (RFC 9112 §9.6).
+        for a bounded time: the reset that it would get may overtake the answer (RFC 9112 §9.6).
         """
-        if self._between or self._ended or self._service.stopping or not self.transport.can_write_eof():
+        if not self._machine.midway or self._ended or self._service.stopping or not self.transport.can_write_eof():
             self.transport.close()
         else:
             self.transport.write_eof()
@@ -334,34 +291,9 @@ class Connection(asyncio.Protocol):
         if not connections:
             self._service.emptied.set()
 
-    def _end_head(self, data: bytes) -> bytes:
-        """What follows a head of which the end began in what came before. Raises Refused when it goes on."""
-        self._parser.feed_data(data[:3])
-        if self._framing:
-            raise Refused(431, b"the request line and the header fields are too large\n")
-        self._framing = len(data) - 3
-        return data[3:]
-
     def _regulate(self) -> None:
-        """Read on, unless somebody has to catch up first."""
-        exchanges = self._exchanges
-        behind = bool(exchanges) and (len(exchanges) > 1 or exchanges[-1].body.held > HELD_BYTES)
+        """Read on, unless a request or a reader has to catch up first."""
+        behind = self._machine.is_behind(self._arriving.held)
         if behind != self._held_back and not self.lost:
             self._held_back = behind
             (self.transport.pause_reading if behind else self.transport.resume_reading)()
-
-    def _refuse(self, refusal: Refused) -> None:
-        """Read no further, and say why once everything before has been answered. A request of which the
-        body is not whole is answered by its handler, which finds that out.
-        """
-        self._deaf = True
-        if self._exchanges and not self._exchanges[-1].body.whole:
-            self._exchanges[-1].body.fail(BodyIncomplete)
-            self._exchanges[-1].answer.keep = False
-            return
-        body = Arriving(self)
-        body.finish()
-        fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(refusal.text))]
-        request = Request("", b"", b"", Headers([]), body, scheme=self._scheme, client=self._client)
-        request.refusal = Response(refusal.status, fields, refusal.text)
-        self._begin(Exchange(request, body, Answer(keep=False)))

@@ -15,7 +15,8 @@ from typing import Final
 
 import structlog
 
-from entrepot.http1.connection import Connection, Service
+from entrepot.http1.connection import Connection
+from entrepot.http1.service import Service
 from entrepot.wire.http import Handler
 
 PAUSE_SECONDS: Final = 0.1

@@ -21,8 +21,8 @@ class Refused(ValueError):
 class Reader(Protocol):
     """Whom the parser tells of what it finds; more methods of httptools' are found by their names."""
 
-    def head_without_offer(self) -> bytes:
-        """The head that was parsed last, as it would be without the field Upgrade."""
+    def without_offer(self, rest: bytes) -> bytes:
+        """The head that was parsed last, as it would be without the field Upgrade, and the rest behind it."""
 
 
 class Parser(httptools.HttpRequestParser):
@@ -41,7 +41,7 @@ class Parser(httptools.HttpRequestParser):
                 super().feed_data(data)
                 return
             except httptools.HttpParserUpgrade as offer:
-                data = self._reader.head_without_offer() + data[offer.args[0] :]
+                data = self._reader.without_offer(data[offer.args[0] :])
             except httptools.HttpParserCallbackError as error:
                 if isinstance(error.__context__, Refused):
                     raise error.__context__ from None
@@ -61,15 +61,16 @@ def check_version(version: str, headers: Headers) -> None:
         raise Refused(400, b"HTTP/%b is not understood here\n" % version.encode())
 
 
-def split_target(target: bytes, fields: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-    """Raw path and query of a request's target, in origin-form or absolute-form (RFC 9112 §3.2).
+def split_target(target: bytes, fields: list[tuple[bytes, bytes]], method: str) -> tuple[bytes, bytes]:
+    """Raw path and query of a request's target, in origin-form or absolute-form (RFC 9112 §3.2); the ``*`` of OPTIONS
+    is a path of its own.
 
     Raises Refused for other forms, for bytes that are not ASCII, and for a target of another host
     than the field says.
     """
     if not target.isascii():
         raise Refused(400, b"the target of a request is made of ASCII characters\n")
-    if target[:1] != b"/":
+    if target[:1] != b"/" and not (target == b"*" and method == "OPTIONS"):
         target = _origin_form(target, fields)
     path, _, query = target.partition(b"?")
     return path, query

@@ -10,18 +10,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple
 
-from entrepot.http1.connection import Connection, Service
+from entrepot.http1.connection import Connection
 from entrepot.http1.handshakes import Handshakes
+from entrepot.http1.patience import Patience
+from entrepot.http1.service import Service
 from entrepot.wire.http import Handler
 
 BACKLOG: Final = 2048
 """Connections that the kernel holds for a worker that is busy."""
-
-IDLE_SECONDS: Final = 75
-"""How long a connection is kept for its next request."""
-
-HEAD_SECONDS: Final = 30
-"""Most that a client may take for the head of a request."""
 
 SWEEP_SECONDS: Final = 5
 """How often connections that do not get on are looked for."""
@@ -36,13 +32,13 @@ class Listener(NamedTuple):
 
 
 class Server:
-    """Connections over one service. Bodies and answers that do not move for ``stall_seconds`` are given up;
-    after ``stop_seconds`` so is what a stopping server still has under way.
+    """Connections over one service. Clients that do not get on are given up after ``patience``; after
+    ``stop_seconds`` so is what a stopping server still has under way.
     """
 
-    def __init__(self, service: Service, *, stall_seconds: float = 60, stop_seconds: float = 30) -> None:
+    def __init__(self, service: Service, patience: Patience | None = None, *, stop_seconds: float = 30) -> None:
         self._service = service
-        self._stall_seconds = stall_seconds
+        self._patience = patience or Patience()
         self._stop_seconds = stop_seconds
 
     async def run(self, listeners: Sequence[Listener], stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -75,7 +71,7 @@ class Server:
         else:
             sock.listen(BACKLOG)
             sock.setblocking(False)
-            taking = loop.create_task(Handshakes(self._service, handler, tls, HEAD_SECONDS).run(sock))
+            taking = loop.create_task(Handshakes(self._service, handler, tls, self._patience.head).run(sock))
             try:
                 yield
             finally:
@@ -101,9 +97,9 @@ class Server:
                 await self._service.emptied.wait()
 
     async def _sweep(self) -> None:
-        head = min(HEAD_SECONDS, self._stall_seconds)
+        patience = self._patience
         while True:
-            await asyncio.sleep(min(SWEEP_SECONDS, self._stall_seconds / 2))
+            await asyncio.sleep(min(SWEEP_SECONDS, patience.stall / 2))
             now = time.monotonic()
             for connection in list(self._service.connections):
-                connection.sweep(now, head=head, idle=IDLE_SECONDS, stall=self._stall_seconds)
+                connection.sweep(now, patience)

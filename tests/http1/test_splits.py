@@ -11,7 +11,8 @@ import pytest
 
 from entrepot.asgi import bounded
 from entrepot.errors import BodyIncomplete
-from entrepot.http1.connection import Connection, Service
+from entrepot.http1.connection import Connection
+from entrepot.http1.service import Service
 from entrepot.wire.http import Buffer, Request, Response
 
 HEADER_BYTES = 2048

@@ -7,8 +7,9 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from entrepot.http1.connection import Connection, Service
+from entrepot.http1.connection import Connection
 from entrepot.http1.server import Listener, Server
+from entrepot.http1.service import Service
 from entrepot.wire.http import Request, Response
 
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"

@@ -162,6 +162,29 @@ def test_a_refused_body_is_read_over(server: Server, size: int, coding: str) -> 
         assert wire.answer().body == b"what is there"
 
 
+@pytest.mark.parametrize("coding", ["length", "chunked"])
+def test_a_refusal_does_not_wait_for_the_body(either: Server, coding: str) -> None:
+    """Its client may never send the rest, and would hold the connection with it."""
+    fields = [("host", "a"), ("content-length", "100000") if coding == "length" else CHUNKED]
+    with Wire(either) as wire:
+        wire.send(head("PUT", "/bucket/refused", fields) + (b"G" * 10 if coding == "length" else chunk(b"G" * 10)))
+        reply = wire.answer()
+        assert (reply.status, reply.code) == (403, "AccessDenied")
+
+
+def test_a_refused_body_that_drips_is_left(server: Server) -> None:
+    """Its bytes do not keep it alive: the server of this test hears it out for three seconds in all."""
+    with Wire(server) as wire, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        wire.send(head("PUT", "/bucket/refused", [("host", "a"), ("content-length", "100000")]))
+        assert wire.answer().status == 403
+        for _ in range(100):
+            wire.send(b"G")
+            if not wire.silent(0.2):
+                break
+        else:
+            pytest.fail("it was let go on")
+
+
 def test_a_refused_body_that_is_huge_ends_the_connection(server: Server) -> None:
     fields = [("host", "a"), ("content-length", str(1 << 30))]
     with Wire(server) as wire:

@@ -1,0 +1,241 @@
+"""One HTTP/1.1 connection without its I/O: bytes in, events out, as h11 is built.
+
+What a connection has to decide from the bytes alone is decided here: where a request ends (RFC 9112 §6), how large
+a head may be, how many may come at once, what is offered or expected and passed over, and when nothing more is read.
+Who feeds a machine owns the socket, the clock and the order of the answers.
+
+    IDLE ──first byte──► HEAD ──end of the head──► BODY ──end of the content──► IDLE
+                           │                         │                           │
+                           └── refused ──► DEAF ◄────┴── cut ── not kept ────────┘
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, Literal
+
+from entrepot.http1.answers import Answer
+from entrepot.http1.bodies import NOTHING
+from entrepot.http1.parser import Parser, Refused, check_version, split_target
+from entrepot.wire.http import Headers, Request, Response
+
+PIPELINE: Final = 256
+"""Requests that may come at once; more are refused."""
+
+HELD_BYTES: Final = 256 * 1024
+"""How much of a body may wait for its reader before the connection is read no further."""
+
+_LINE_ENDS: Final = {"1.1": b" HTTP/1.1\r\n", "1.0": b" HTTP/1.0\r\n"}
+
+
+class State(enum.Enum):
+    """Where in the stream of a client a connection is."""
+
+    IDLE = "nothing of a next request has come"
+    HEAD = "a head is under way"
+    BODY = "the content of a request is under way"
+    DEAF = "whatever else comes is passed over"
+
+
+class Mark(enum.Enum):
+    """What may be told of a content besides its bytes."""
+
+    END = "it is whole"
+    CUT = "no more of it will come"
+
+
+IDLE, HEAD, BODY, DEAF = State
+END: Final = Mark.END
+CUT: Final = Mark.CUT
+
+
+class Exchange:
+    """A request and how it is to be answered. With ``content`` a body follows, to its END or CUT: it goes into
+    ``body``, which is nothing until the owner of the machine brings what is to be fed.
+    """
+
+    __slots__ = ("answer", "body", "content", "request")
+
+    def __init__(self, request: Request, answer: Answer, *, content: bool) -> None:
+        self.request = request
+        self.answer = answer
+        self.content = content
+        self.body = NOTHING
+
+
+Event = Exchange | bytes | Literal[Mark.END, Mark.CUT]
+"""A request, which may be one that is refused; a piece of the content behind it; a mark."""
+
+
+class Machine:
+    """``state`` says what is awaited; ``midway`` that the client was in the middle of something when it was last
+    listened to. ``unanswered`` counts requests that were told of, until :meth:`answered`. ``_framing`` counts what
+    came since the last content or end of a head: parts of messages that the parser may keep. ``_raw`` is what the
+    present head stands in, from ``_at`` on.
+    """
+
+    def __init__(self, header_bytes: int = 16_384, *, scheme: str = "http", client: str = "") -> None:
+        self.state: State = IDLE
+        self.midway = False
+        self.unanswered = 0
+        self._scheme = scheme
+        self._client = client
+        self._header_bytes = header_bytes
+        self._parser = Parser(self)
+        self._events: list[Event] = []
+        self._target = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._last: Exchange | None = None
+        self._framing = 0
+        self._raw = b""
+        self._at = 0
+
+    def receive(self, data: bytes) -> list[Event]:
+        """What bytes of the client come to; nothing once the machine is deaf."""
+        events = self._events = []
+        if self.state is DEAF:
+            return events
+        self._raw = self._raw + data if self._raw else data
+        self._framing += len(data)
+        most = self._header_bytes
+        try:
+            # What the parser has been given of one head can be more than the head only by a body.
+            if self._framing > most and self.state is not BODY and b"\r\n\r\n" not in data:
+                data = self._end_head(data)
+            self._parser.feed_data(data)
+            # Neither content nor a head: a trailer, of which the parser keeps a field until it has it whole.
+            if self._framing > most and self.state is BODY:
+                raise Refused(431, b"the trailer is too large\n")
+        except Refused as refusal:
+            if self.state is not DEAF:
+                events.append(CUT if self._cut() else self.refuse(refusal))
+        self._raw = self._raw[self._at :] if self.state is HEAD else b""
+        self._at = 0
+        return events
+
+    def receive_end(self) -> list[Event]:
+        """What it comes to that the client sends no more."""
+        self._events = [CUT] if self._cut() else []
+        return self._events
+
+    def refuse(self, refusal: Refused) -> Exchange:
+        """Take nothing more, and say why, once everything before has been answered."""
+        self.state = DEAF
+        self.unanswered += 1
+        fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(refusal.text))]
+        request = Request("", b"", b"", Headers([]), NOTHING, scheme=self._scheme, client=self._client)
+        request.refusal = Response(refusal.status, fields, refusal.text)
+        return Exchange(request, Answer(keep=False), content=False)
+
+    def stop(self) -> None:
+        """Take nothing more; what has no answer yet gets none."""
+        self.state = DEAF
+        self.unanswered = 0
+
+    def answered(self) -> None:
+        """Take note that the oldest request has its answer."""
+        if self.unanswered:
+            self.unanswered -= 1
+
+    def is_behind(self, held: int) -> bool:
+        """Whether the client has to wait: for an answer before it is heard further, or for the reader of a body of
+        which so many bytes are held.
+        """
+        return self.unanswered > 1 or held > HELD_BYTES
+
+    # What the parser finds.
+
+    def on_message_begin(self) -> None:
+        if self.state is DEAF:
+            raise Refused(400, b"nothing more is read here\n")  # of which nobody is told: the parser is to stop
+        self._target = b""
+        self._fields = []
+        self.state = HEAD
+        self.midway = True
+
+    def on_url(self, part: bytes) -> None:
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head. One of a chunked trailer, which the parser reports alike, is passed over:
+        the request that it would change is under way. But the parser reads nothing behind a "close" in one.
+        """
+        if self.state is HEAD:
+            self._fields.append((name.lower(), value.rstrip()))  # RFC 9112 §5: spaces behind are no part of it
+        elif self._last is not None and name.lower() in (b"connection", b"proxy-connection"):
+            self._last.answer.keep = False
+
+    def on_headers_complete(self) -> None:
+        """Raises Refused."""
+        parser, fields = self._parser, self._fields
+        version, raw_method = parser.get_http_version(), parser.get_method()
+        headers = Headers(fields)
+        check_version(version, headers)
+        self._check_protocol(raw_method, _LINE_ENDS[version])
+        method = raw_method.decode()
+        if parser.should_upgrade():
+            if method == "CONNECT":
+                raise Refused(400, b"this is no proxy\n")
+            return
+        if self.unanswered >= PIPELINE:
+            raise Refused(503, b"there are too many requests at once\n")
+        path, query = split_target(self._target, fields, method)
+        modern = version == "1.1"
+        expect = headers.raw_get(b"expect")
+        answer = Answer(keep=modern and parser.should_keep_alive(), bodiless=method == "HEAD", chunks=modern)
+        if modern and expect is not None and expect.lower() == b"100-continue":
+            answer.expects = True
+        request = Request(method, path, query, headers, NOTHING, scheme=self._scheme, client=self._client)
+        self.state = BODY
+        self._framing = 0
+        self.unanswered += 1
+        self._last = exchange = Exchange(request, answer, content=True)
+        self._events.append(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        self._framing = 0
+        self._events.append(body)
+
+    def on_message_complete(self) -> None:
+        self._framing = 0
+        last = self._last
+        if last is None or self._parser.should_upgrade():
+            return
+        if self._events and self._events[-1] is last:
+            last.content = False
+        else:
+            self._events.append(END)
+        self.state = IDLE if last.answer.keep else DEAF
+        self.midway = False
+
+    def without_offer(self, rest: bytes) -> bytes:
+        version = self._parser.get_http_version()
+        lines = [self._parser.get_method() + b" " + self._target + b" HTTP/" + version.encode()]
+        lines += [name + b": " + value for name, value in self._fields if name != b"upgrade"]
+        self._raw, self._at = b"\r\n".join([*lines, b"", rest]), 0
+        return self._raw
+
+    # What the machine makes of it.
+
+    def _end_head(self, data: bytes) -> bytes:
+        """What follows a head of which the end began in what came before. Raises Refused when it goes on."""
+        self._parser.feed_data(data[:3])
+        if self._framing:
+            raise Refused(431, b"the request line and the header fields are too large\n")
+        self._framing = len(data) - 3
+        return data[3:]
+
+    def _check_protocol(self, method: bytes, end: bytes) -> None:
+        """Raises Refused for a request line of RTSP or ICE, which the parser takes as well and does not tell."""
+        line = method + b" " + self._target + end
+        at = self._at
+        if not self._raw.startswith(line, at) and (at := self._raw.find(line, at)) < 0:
+            raise Refused(400, b"this is not HTTP/1.1\n")
+        self._at = at + len(line)
+
+    def _cut(self) -> bool:
+        """Fall deaf; whether a content that was under way ends with that."""
+        in_body, self.state = self.state is BODY, DEAF
+        if in_body and self._last is not None:
+            self._last.answer.keep = False
+        return in_body
