@@ -118,6 +118,8 @@ class Bucket:
     versioning: Versioning
     public_read: bool
     created_at: int
+    events: bool = False
+    """Whether what happens in it is written to the outbox."""
 
 
 @value

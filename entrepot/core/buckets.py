@@ -143,4 +143,4 @@ class Buckets:
             self.access.check(who, Action.BUCKET_DELETE, Resource(found))
 
         check(await self.find(name))  # as above
-        await self.database.write(rows.delete_bucket(name, check))
+        await self.database.write(rows.delete_bucket(name, who.account, self.clock(), check))

@@ -9,6 +9,7 @@ from typing import Final
 
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import objects as rows
+from entrepot.catalog.operations.events import Kind
 from entrepot.catalog.operations.layouts import find_layout
 from entrepot.catalog.operations.listing import Listing, Query, list_live, list_versions
 from entrepot.catalog.operations.objects import Deleted, NewVersion
@@ -284,7 +285,7 @@ class Objects:
         else:
             new = NewVersion(
                 target.id, bucket, key, self.new_id, old.etag, who.account, replace(old.bytes, data=None), meta,
-                old.checksums, tags=tags,
+                old.checksums, tags=tags, kind=Kind.COPIED,
             )  # fmt: skip
         return old, await self._publish(who, new, copy.when)
 
@@ -299,7 +300,7 @@ class Objects:
         values.update({name: received.digests[name] for name in keep})
         return NewVersion(
             target.id, target.name, key, self.new_id, etag_of(received.place, received.digests), who.account,
-            received.place, meta, Checksums(values),
+            received.place, meta, Checksums(values), kind=Kind.COPIED,
         )  # fmt: skip
 
     async def delete(
@@ -315,7 +316,7 @@ class Objects:
         if version_id is None:
             operation = rows.delete_object(found.id, bucket, key, who.account, self.new_id(), now, when, check)
         else:
-            operation = rows.delete_version(found.id, bucket, key, version_id, now, when, check)
+            operation = rows.delete_version(found.id, bucket, key, version_id, who.account, now, when, check)
         return await self.database.write(operation)
 
     async def tags(
@@ -336,7 +337,8 @@ class Objects:
         found = await self.buckets.enter(who, bucket, action, key)
         check_tags(tags, OF_OBJECT)
         check = self.guard(who, action, key)
-        version = await self.database.write(rows.tag_version(found.id, bucket, key, version_id, tags, check))
+        operation = rows.tag_version(found.id, bucket, key, version_id, tags, who.account, self.clock(), check)
+        version = await self.database.write(operation)
         return _present(version, key, version_id)
 
 

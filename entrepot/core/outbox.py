@@ -42,8 +42,7 @@ class Outbox:
         call is there, and nothing comes later that is before the cursor returned.
         """
         await self._number()
-        oldest = await self.database.read(rows.oldest_event())
-        events = await self.database.scan(rows.list_events(cursor, limit))
+        events, oldest = await self.database.scan(rows.list_events(cursor, limit))
         return Feed(events, events[-1].sequence if events else max(cursor, oldest - 1), missed=cursor < oldest - 1)
 
     async def _number(self) -> None:

@@ -165,7 +165,7 @@ class _Collection:
     async def expire_uploads(self, cutoff: int) -> None:
         for upload_id in await self._database.scan(rows.list_stale_uploads(cutoff), background=True):
             with contextlib.suppress(UploadMissing):  # it has just ended by itself
-                await self._database.write(abort_upload(upload_id, self._clock()), heavy=True)
+                await self._database.write(abort_upload(upload_id, "", self._clock()), heavy=True)
                 self._done.uploads_expired += 1
                 self._progress(self._done)
 

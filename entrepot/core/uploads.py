@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import uploads as rows
+from entrepot.catalog.operations.events import Kind
 from entrepot.catalog.operations.objects import NewVersion, find_version
 from entrepot.catalog.operations.uploads import MOST_PARTS, UploadPage
 from entrepot.catalog.operations.uploads import Outcome as Outcome  # noqa: PLC0414 - what doors get from completing
@@ -218,7 +219,7 @@ class Uploads:
             return NewVersion(
                 bucket.id, bucket.name, upload.key, self.objects.new_id, multipart_etag(chosen), upload.owner,
                 recut or joined(chosen), upload.meta, whole_checksums(upload, chosen, completion), chosen,
-                upload.tags,
+                upload.tags, Kind.COMPLETED,
             )  # fmt: skip
 
         check = self.objects.guard(who, Action.OBJECT_WRITE, place.key)
@@ -249,7 +250,7 @@ class Uploads:
     async def abort(self, who: Principal, place: Place) -> None:
         """Raises BucketMissing, Denied, UploadMissing."""
         await self._find(who, place, Action.UPLOAD_ABORT)
-        await self.database.write(rows.abort_upload(place.upload_id, self.clock()))
+        await self.database.write(rows.abort_upload(place.upload_id, who.account, self.clock()))
 
     async def _find(self, who: Principal, place: Place, action: Action) -> tuple[Bucket, Upload]:
         bucket = await self.buckets.enter(who, place.bucket, action, place.key)

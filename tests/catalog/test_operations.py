@@ -6,6 +6,7 @@ import pytest
 
 from tests.catalog.engines import Engine
 from tests.contracts.blobs import BlobsContract
+from tests.contracts.events import EventsContract
 from tests.contracts.filters import FiltersContract
 from tests.contracts.jobs import JobsContract
 from tests.contracts.leases import LeasesContract
@@ -29,6 +30,7 @@ class Operations(
     PeopleContract,
     LeasesContract,
     JobsContract,
+    EventsContract,
     MachineContract,
 ):
     pass

@@ -170,7 +170,7 @@ async def test_a_part_does_not_outlive_its_upload(database: Database, engine: En
     bucket = await Acts(database).bucket()
     new = Upload(0, f"upload-of-{bucket.name}", bucket.id, "key", "owner", 1, Meta())
     upload = await database.write(create_upload(new, bucket.name))
-    other = delete_bucket(bucket.name) if end == "delete_bucket" else abort_upload(upload.upload_id, 2)
+    other = delete_bucket(bucket.name, "o", 2) if end == "delete_bucket" else abort_upload(upload.upload_id, "o", 2)
 
     def putting() -> Transaction[None]:
         operation = put_part(upload.upload_id, bucket.name, part, 2)

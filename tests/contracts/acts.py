@@ -90,7 +90,7 @@ class Acts:
         self, bucket: Bucket, key: str, version_id: str, when: Precondition = ALWAYS
     ) -> objects.Deleted:
         return await self.database.write(
-            objects.delete_version(bucket.id, bucket.name, key, version_id, next(clock), when)
+            objects.delete_version(bucket.id, bucket.name, key, version_id, "owner", next(clock), when)
         )
 
     async def live(self, bucket: Bucket, key: str) -> Version | None:

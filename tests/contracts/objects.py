@@ -68,7 +68,7 @@ class ObjectsContract:
 
     async def test_a_bucket_is_more_than_its_name(self, acts: Acts) -> None:
         old = await acts.bucket()
-        await acts.database.write(buckets.delete_bucket(old.name))
+        await acts.database.write(buckets.delete_bucket(old.name, "o", 9))
         new = await acts.database.write(buckets.create_bucket(old.name, "other", STORE, next(clock)))
         with pytest.raises(BucketMissing):
             await acts.put(old, "k", b"a")
@@ -118,8 +118,8 @@ class ObjectsContract:
             objects.insert_version(new_version(bucket, "k", b"c"), next(clock), check=refuse),
             objects.insert_version(new_version(bucket, "new", b"c"), next(clock), check=refuse),
             objects.delete_object(*where, "k", "carol", "id", next(clock), check=refuse),
-            objects.delete_version(*where, "k", older.version_id, next(clock), check=refuse),
-            objects.delete_version(*where, "k", "absent", next(clock), check=refuse),
+            objects.delete_version(*where, "k", older.version_id, "carol", next(clock), check=refuse),
+            objects.delete_version(*where, "k", "absent", "carol", next(clock), check=refuse),
         ):
             with pytest.raises(Denied):
                 await acts.database.write(refused)
@@ -172,7 +172,7 @@ class ObjectsContract:
 
     async def test_a_bucket_dropped_meanwhile_takes_nothing(self, acts: Acts) -> None:
         bucket = await acts.bucket()
-        await acts.database.write(buckets.delete_bucket(bucket.name))
+        await acts.database.write(buckets.delete_bucket(bucket.name, "o", 9))
         with pytest.raises(BucketMissing):
             await acts.put(bucket, "k", b"x")
         with pytest.raises(BucketMissing):
@@ -219,9 +219,9 @@ class ObjectsContract:
         deleted = await acts.delete(bucket, "k")
         assert deleted.version_id is not None
         with pytest.raises(BucketNotEmpty):
-            await acts.database.write(buckets.delete_bucket(bucket.name))
+            await acts.database.write(buckets.delete_bucket(bucket.name, "o", 9))
         await acts.delete_version(bucket, "k", deleted.version_id)
-        await acts.database.write(buckets.delete_bucket(bucket.name))
+        await acts.database.write(buckets.delete_bucket(bucket.name, "o", 9))
 
     async def test_equal_bytes_are_kept_once(self, acts: Acts) -> None:
         bucket = await acts.bucket(Versioning.ON)
@@ -352,7 +352,7 @@ class ObjectsContract:
     async def test_a_bucket_dies_either_before_or_after_a_write(self, acts: Acts) -> None:
         for _ in range(10):
             bucket = await acts.bucket()
-            drop = acts.database.write(buckets.delete_bucket(bucket.name))
+            drop = acts.database.write(buckets.delete_bucket(bucket.name, "o", 9))
             puts = [
                 acts.database.write(objects.insert_version(new_version(bucket, f"k{i}", b"x"), next(clock)))
                 for i in range(4)

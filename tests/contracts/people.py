@@ -37,8 +37,8 @@ class PeopleContract:
         assert changed == replace(made, versioning=Versioning.ON, public_read=False, owner="bob")
         assert await write(buckets.change_bucket("b", BucketChange())) == changed
         assert await read(buckets.find_bucket("b")) == changed
-        await write(buckets.delete_bucket("b"))
-        for gone in (buckets.delete_bucket("b"), buckets.change_bucket("b", BucketChange())):
+        await write(buckets.delete_bucket("b", "o", 9))
+        for gone in (buckets.delete_bucket("b", "o", 9), buckets.change_bucket("b", BucketChange())):
             with pytest.raises(BucketMissing):
                 await write(gone)
         again = await write(buckets.create_bucket("b", "alice", "main", 9))
@@ -55,7 +55,7 @@ class PeopleContract:
             await acts.database.write(buckets.create_bucket(name, "alice", "main", 1))
         for name, grants in of_key.items():
             await acts.database.write(keys.create_key(replace(KEY, access_key=name, grants=grants)))
-        await outcomes(*[acts.database.write(buckets.delete_bucket(name)) for name in ("aaa", "bbb")])
+        await outcomes(*[acts.database.write(buckets.delete_bucket(name, "o", 9)) for name in ("aaa", "bbb")])
         left = {key.access_key: key.grants for key in await acts.database.read(keys.list_keys())}
         assert left == of_key | {"both": {"ccc": rights}, "one": {}}
 
@@ -71,7 +71,7 @@ class PeopleContract:
         bucket = await acts.bucket()
         await acts.put(bucket, "k", b"x")
         with pytest.raises(BucketNotEmpty):
-            await acts.database.write(buckets.delete_bucket(bucket.name))
+            await acts.database.write(buckets.delete_bucket(bucket.name, "o", 9))
         assert await acts.data(bucket, "k") == b"x"
 
     async def test_buckets_are_listed_by_name_in_pages(self, acts: Acts) -> None:

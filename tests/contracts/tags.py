@@ -35,7 +35,9 @@ class TagActs(Acts):
     async def tag(
         self, bucket: Bucket, key: str, given: Mapping[str, str], version_id: str | None = None
     ) -> Version | None:
-        return await self.database.write(objects.tag_version(bucket.id, bucket.name, key, version_id, given))
+        return await self.database.write(
+            objects.tag_version(bucket.id, bucket.name, key, version_id, given, "owner", next(clock))
+        )
 
 
 class TagsContract:
@@ -94,9 +96,11 @@ class TagsContract:
         assert await tagging.tag(bucket, "other", {"b": "2"}) is None
         assert await tagging.tags_of(version) == {"a": "1"}
         await tagging.database.write(buckets.create_bucket("to-be-dropped", "owner", "main", 1))
-        await tagging.database.write(buckets.delete_bucket("to-be-dropped"))
+        await tagging.database.write(buckets.delete_bucket("to-be-dropped", "o", 9))
         with pytest.raises(BucketMissing):
-            await tagging.database.write(objects.tag_version(1 << 40, "to-be-dropped", "k", None, {}))
+            await tagging.database.write(
+                objects.tag_version(1 << 40, "to-be-dropped", "k", None, {}, "owner", next(clock))
+            )
 
     async def test_a_bucket_has_tags_until_it_is_dropped(self, tagging: TagActs) -> None:
         bucket, other = await tagging.bucket(), await tagging.bucket()
@@ -105,7 +109,7 @@ class TagsContract:
             found = await tagging.database.read(tags.list_bucket_tags(bucket.id))
             assert list(found.items()) == sorted(given.items())
         assert await tagging.database.read(tags.list_bucket_tags(other.id)) == {}
-        await tagging.database.write(buckets.delete_bucket(bucket.name))
+        await tagging.database.write(buckets.delete_bucket(bucket.name, "o", 9))
         assert await tagging.number("SELECT count(*) FROM bucket_tags WHERE bucket = :id", id=bucket.id) == 0
         with pytest.raises(BucketMissing):
             await tagging.database.write(buckets.tag_bucket(bucket.name, {}))

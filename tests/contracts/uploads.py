@@ -81,7 +81,7 @@ class UploadActs(Acts):
         )
 
     async def abort(self, upload: Upload) -> None:
-        await self.database.write(uploads.abort_upload(upload.upload_id, next(clock)), heavy=True)
+        await self.database.write(uploads.abort_upload(upload.upload_id, "owner", next(clock)), heavy=True)
 
     async def open_ids(self, bucket: Bucket, limit: int = 100) -> list[str]:
         page = await self.database.read(uploads.list_uploads(bucket.id, uploads.UploadQuery(limit=limit)))
@@ -124,7 +124,7 @@ class UploadsContract:
         bucket = await uploading.bucket()
         upload = await uploading.open_upload(bucket, "k")
         await uploading.put_part(upload, 1, b"1")
-        await uploading.database.write(buckets.delete_bucket(bucket.name))
+        await uploading.database.write(buckets.delete_bucket(bucket.name, "owner", next(clock)))
         with pytest.raises(BucketMissing):
             await uploading.open_upload(bucket, "k")
         with pytest.raises(UploadMissing):

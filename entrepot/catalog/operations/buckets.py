@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
+from entrepot.catalog.operations.events import Event, Kind, record
 from entrepot.catalog.operations.filters import BUCKETS, FILTERED, compile_filter
 from entrepot.catalog.operations.keys import drop_grants
 from entrepot.catalog.operations.rows import BUCKET_COLUMNS, bucket_from
@@ -33,7 +34,8 @@ _ANY_HISTORY: Final = Sql("SELECT 1 FROM versions v WHERE v.bucket = :id AND v.l
 _DROP_PARTS: Final = Sql("DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = :id)")
 _DROP_UPLOADS: Final = Sql("DELETE FROM uploads WHERE bucket = :id")
 _UPDATE: Final = Sql(
-    "UPDATE buckets SET versioning = :versioning, public_read = :public_read, owner = :owner WHERE id = :id"
+    "UPDATE buckets SET versioning = :versioning, public_read = :public_read, owner = :owner, events = :events "
+    "WHERE id = :id"
 )
 
 
@@ -87,6 +89,7 @@ class BucketChange:
     versioning: Versioning | None = None
     public_read: bool | None = None
     owner: str | None = None
+    events: bool | None = None
 
 
 def change_bucket(name: str, change: BucketChange, check: Check | None = None) -> Transaction[Bucket]:
@@ -99,10 +102,11 @@ def change_bucket(name: str, change: BucketChange, check: Check | None = None) -
         bucket.versioning if change.versioning is None else change.versioning,
         bucket.public_read if change.public_read is None else change.public_read,
         bucket.created_at,
+        bucket.events if change.events is None else change.events,
     )  # fmt: skip
     yield run(
         _UPDATE, id=bucket.id, versioning=int(changed.versioning), public_read=int(changed.public_read),
-        owner=changed.owner,
+        owner=changed.owner, events=int(changed.events),
     )  # fmt: skip
     return changed
 
@@ -115,7 +119,7 @@ def tag_bucket(name: str, tags: Mapping[str, str], check: Check | None = None) -
         yield from keep_bucket_tags(bucket.id, tags)
 
 
-def delete_bucket(name: str, check: Check | None = None) -> Transaction[None]:
+def delete_bucket(name: str, who: str, now: int, check: Check | None = None) -> Transaction[None]:
     """Drop an empty bucket; uploads still open in it end, and so do grants of keys for it. Raises BucketMissing,
     BucketNotEmpty, and what ``check`` raises.
     """
@@ -129,3 +133,5 @@ def delete_bucket(name: str, check: Check | None = None) -> Transaction[None]:
     yield run(_DROP_UPLOADS, id=bucket.id)
     yield from drop_grants(name)
     yield run(_DELETE, id=bucket.id)
+    if bucket.events:
+        yield from record(Event(Kind.BUCKET_DELETED, name, now, who))

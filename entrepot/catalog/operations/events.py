@@ -50,8 +50,8 @@ _unpack: Final = msgspec.msgpack.Decoder(dict[str, str | int]).decode
 
 class Kind(enum.StrEnum):
     """What happened. Of an object: it was put, copied or completed from parts; its current state was deleted, for
-    good or by a marker; one of its versions was deleted for good. Of an upload: it was opened, or ended without an
-    object. Of a bucket: it was deleted.
+    good or by a marker; one of its versions was deleted for good, or tagged. Of an upload: it was opened, or ended
+    without an object. Of a bucket: it was deleted.
     """
 
     PUT = "object.put"
@@ -60,6 +60,7 @@ class Kind(enum.StrEnum):
     DELETED = "object.deleted"
     MARKED = "object.marked"
     VERSION_DELETED = "version.deleted"
+    TAGGED = "version.tagged"
     OPENED = "upload.opened"
     ABORTED = "upload.aborted"
     BUCKET_DELETED = "bucket.deleted"
@@ -107,21 +108,14 @@ def number_events() -> Transaction[int]:
     return count
 
 
-def list_events(after: int, limit: int) -> Transaction[list[Event]]:
-    """Numbered events in their order, beginning behind the number ``after``."""
-    rows: list[Row] = yield all_(_LIST, after=after, limit=limit)
-    return [_event_from(row) for row in rows]
-
-
-def oldest_event() -> Transaction[int]:
-    """The smallest number that is still kept, or the next one to be given: a cursor that is more than one
-    before it has missed something.
+def list_events(after: int, limit: int) -> Transaction[tuple[list[Event], int]]:
+    """Numbered events in their order, beginning behind the number ``after``; and the smallest number that is kept, or
+    the next one to be given. A cursor that is more than one before that has missed something.
     """
+    rows: list[Row] = yield all_(_LIST, after=after, limit=limit)
     oldest: Row = yield one(_OLDEST)
-    if oldest[0] is not None:
-        return int(oldest[0])
     last: Row = yield one(_LAST)
-    return int(last[0]) + 1
+    return [_event_from(row) for row in rows], last[0] + 1 if oldest[0] is None else oldest[0]
 
 
 def last_number() -> Transaction[int]:

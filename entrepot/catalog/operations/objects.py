@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from entrepot.catalog.database import Row, Sql, Transaction, insert, lock, one, run
 from entrepot.catalog.operations.blobs import place, release
 from entrepot.catalog.operations.buckets import BUCKET_SPACE
+from entrepot.catalog.operations.events import Event, Kind, record
 from entrepot.catalog.operations.layouts import drop_layout, keep_layout
 from entrepot.catalog.operations.rows import (
     BUCKET_COLUMNS,
@@ -54,6 +55,7 @@ _LOOK_UP: Final = Sql(
     "LEFT JOIN inline_blobs i ON i.id = v.inline_id AND i.damaged = 0 WHERE b.name = :name"
 )
 _BUCKET_WIDTH: Final = len(BUCKET_COLUMNS.split(","))
+_EVENTS: Final = BUCKET_COLUMNS.split(", ").index("b.events")
 _VERSION: Final = Sql(
     f"SELECT i.data, {VERSION_COLUMNS} FROM versions v "
     f"LEFT JOIN inline_blobs i ON i.id = v.inline_id AND i.damaged = 0 WHERE v.id = {ID_OF_VERSION}"
@@ -101,6 +103,7 @@ class NewVersion:
     checksums: Checksums
     parts: Sequence[Part] = ()
     tags: Mapping[str, str] | None = None
+    kind: Kind = Kind.PUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,12 @@ class Held(NamedTuple):
     live: Former | None
     row: Row
 
+    @property
+    def events(self) -> int:
+        """Whether what is done is to be told."""
+        events: int = self.row[_EVENTS]
+        return events
+
     def check(self, check: Check | None, removed: Owned | None) -> None:
         """Raises what ``check`` raises."""
         if check is not None:
@@ -218,6 +227,9 @@ def insert_version(
         yield from keep_layout(id, new.parts)
     if new.tags:
         yield from keep_tags(id, new.tags)
+    if held.events:
+        told: dict[str, str | int] = {"size": place_.size, "etag": new.etag}
+        yield from record(Event(new.kind, new.bucket_name, now, new.owner, new.key, place_.hash, version_id, told))
     return Version(
         id, bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
         new.checksums, len(new.parts), tags=len(new.tags or ()),
@@ -284,6 +296,8 @@ def delete_object(
         when.check_delete(newest)
     yield from _make_room(bucket, key, live, versioning, now)
     if versioning is Versioning.OFF:
+        if held.events and live is not None:
+            yield from record(Event(Kind.DELETED, name, now, owner, key))
         return Deleted(None, marker=False)
     version_id = marker_id if versioning is Versioning.ON else NULL_VERSION
     yield run(
@@ -291,6 +305,8 @@ def delete_object(
         hash=b"", inline_id=None, inline_digest=None, store="", blob=None, manifest=None, media_type="",
         headers=None, metadata=None, checksums=None, parts=0, tags=0, owner=owner, now=now,
     )  # fmt: skip
+    if held.events:
+        yield from record(Event(Kind.MARKED, name, now, owner, key, version_id=version_id))
     return Deleted(version_id, marker=True)
 
 
@@ -299,6 +315,7 @@ def delete_version(
     name: str,
     key: str,
     version_id: str,
+    owner: str,
     now: int,
     when: Precondition = ALWAYS,
     check: Check | None = None,
@@ -317,11 +334,20 @@ def delete_version(
     newest = yield from find_newest(bucket, key)
     if newest is not None and not newest.live and not newest.marker:
         yield run(_REVIVE, id=newest.id)
+    if held.events:
+        yield from record(Event(Kind.VERSION_DELETED, name, now, owner, key, version.bytes.hash or None, version_id))
     return Deleted(version_id, marker=version.marker)
 
 
 def tag_version(
-    bucket: int, name: str, key: str, version_id: str | None, tags: Mapping[str, str], check: Check | None = None
+    bucket: int,
+    name: str,
+    key: str,
+    version_id: str | None,
+    tags: Mapping[str, str],
+    owner: str,
+    now: int,
+    check: Check | None = None,
 ) -> Transaction[Version | None]:
     """Give a version these tags instead of those that it had, the newest one without ``version_id``. Nothing else of
     it changes.
@@ -340,4 +366,6 @@ def tag_version(
     if tags:
         yield from keep_tags(version.id, tags)
     yield run(_TAG, id=version.id, tags=len(tags))
+    if held.events:
+        yield from record(Event(Kind.TAGGED, name, now, owner, key, version.bytes.hash, version.version_id))
     return replace(version, tags=len(tags))

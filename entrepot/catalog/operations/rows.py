@@ -50,11 +50,11 @@ def unpack_checksums(packed: bytes | None) -> Checksums:
 VERSIONING: Final = tuple(Versioning)
 """By number, as it stands in a row."""
 
-BUCKET_COLUMNS: Final = "b.id, b.name, b.owner, b.store, b.versioning, b.public_read, b.created_at"
+BUCKET_COLUMNS: Final = "b.id, b.name, b.owner, b.store, b.versioning, b.public_read, b.created_at, b.events"
 
 
 def bucket_from(row: Row) -> Bucket:
-    return Bucket(row[0], row[1], row[2], row[3], VERSIONING[row[4]], bool(row[5]), row[6])
+    return Bucket(row[0], row[1], row[2], row[3], VERSIONING[row[4]], bool(row[5]), row[6], bool(row[7]))
 
 
 VERSION_COLUMNS: Final = (

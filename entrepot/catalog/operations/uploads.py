@@ -14,6 +14,7 @@ from typing import Final
 from entrepot.catalog.database import Row, Sql, Statement, Transaction, Value, all_, lock, one, run
 from entrepot.catalog.operations.blobs import place, release
 from entrepot.catalog.operations.buckets import BUCKET_SPACE
+from entrepot.catalog.operations.events import Event, Kind, record
 from entrepot.catalog.operations.filters import FILTERED, UPLOADS, compile_filter
 from entrepot.catalog.operations.folding import FOLD, Bounds, gather, split, walk
 from entrepot.catalog.operations.objects import Check, NewVersion, insert_version
@@ -43,7 +44,7 @@ _INSERT: Final = Sql(
     "created_at, tags) VALUES (:upload_id, :bucket, :key, :owner, :media_type, :headers, :metadata, :algorithm, "
     ":composite, :now, :tags) RETURNING id"
 )
-_BUCKET: Final = Sql("SELECT store FROM buckets WHERE id = :id")
+_BUCKET: Final = Sql("SELECT events FROM buckets WHERE id = :id")
 _FIND: Final = Sql(f"SELECT {_COLUMNS} FROM uploads WHERE upload_id = :upload_id")
 _FIND_PART: Final = Sql(f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = :upload AND number = :number")
 _PUT_PART: Final = Sql(
@@ -74,9 +75,14 @@ _OPEN: Final = Sql(
     "SELECT u.id, u.upload_id, u.created_at, (SELECT max(t.created_at) FROM parts t WHERE t.upload = u.id) "
     "FROM uploads u WHERE u.id > :after AND u.finished_at IS NULL ORDER BY u.id LIMIT :limit"
 )
+_ENDING: Final = (
+    "SELECT u.id, u.key, b.name, b.events FROM uploads u JOIN buckets b ON b.id = u.bucket "
+    "WHERE u.upload_id = :upload_id AND u.finished_at IS NULL"
+)
+_ABORTED: Final = Sql(_ENDING)
 _IDLE: Final = Sql(
-    "SELECT u.id FROM uploads u WHERE u.upload_id = :upload_id AND u.finished_at IS NULL AND u.created_at < :cutoff "
-    "AND NOT EXISTS (SELECT 1 FROM parts t WHERE t.upload = u.id AND t.created_at >= :cutoff)"
+    f"{_ENDING} AND u.created_at < :cutoff AND NOT EXISTS "
+    "(SELECT 1 FROM parts t WHERE t.upload = u.id AND t.created_at >= :cutoff)"
 )
 
 MOST_PARTS: Final = 10_000
@@ -94,6 +100,9 @@ def create_upload(new: Upload, bucket_name: str) -> Transaction[Upload]:
         **meta_values(new.meta), algorithm=new.algorithm, composite=int(new.composite), now=new.created_at,
         tags=write_texts(new.tags),
     )  # fmt: skip
+    if row[0]:
+        told = {"upload": new.upload_id}
+        yield from record(Event(Kind.OPENED, bucket_name, new.created_at, new.owner, new.key, payload=told))
     return Upload(
         inserted[0], new.upload_id, new.bucket, new.key, new.owner, new.created_at, new.meta, new.algorithm,
         new.composite, tags=new.tags,
@@ -190,19 +199,25 @@ def expire_upload(upload_id: str, cutoff: int, now: int) -> Transaction[bool]:
     row: Row | None = yield one(_IDLE, upload_id=upload_id, cutoff=cutoff)
     if row is None:
         return False
-    yield from _drop_parts(row[0], now)
-    yield run(_DELETE, upload=row[0])
+    yield from _end(row, upload_id, "", now)
     return True
 
 
-def abort_upload(upload_id: str, now: int) -> Transaction[None]:
+def abort_upload(upload_id: str, who: str, now: int) -> Transaction[None]:
     """End an upload without a version. Raises UploadMissing, also when it was completed."""
     yield lock(UPLOAD_SPACE, upload_id.encode())
-    upload = yield from get_upload(upload_id)
-    if upload.completed:
+    row: Row | None = yield one(_ABORTED, upload_id=upload_id)
+    if row is None:
         raise UploadMissing(upload_id)
-    yield from _drop_parts(upload.id, now)
-    yield run(_DELETE, upload=upload.id)
+    yield from _end(row, upload_id, who, now)
+
+
+def _end(row: Row, upload_id: str, who: str, now: int) -> Transaction[None]:
+    id, key, bucket, events = row
+    yield from _drop_parts(id, now)
+    yield run(_DELETE, upload=id)
+    if events:
+        yield from record(Event(Kind.ABORTED, bucket, now, who, bytes(key).decode(), payload={"upload": upload_id}))
 
 
 def _drop_parts(upload: int, now: int) -> Transaction[None]:
