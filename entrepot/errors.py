@@ -4,10 +4,10 @@
     ├── Missing              BucketMissing ObjectMissing VersionMissing UploadMissing KeyMissing
     │                        BlobMissing   DeleteMarkerFound  JobMissing
     ├── Conflict             BucketExists  BucketNotEmpty  Superseded  LeaseLost
-    ├── PreconditionFailed   the state is not the one the caller asked for
+    ├── PreconditionFailed   NothingToMatch                (the state is not the one the caller asked for)
     ├── NotModified          the caller already holds this version
     ├── Denied               the principal may not do this
-    ├── Invalid              NameInvalid   RangeInvalid    DigestMismatch  TooLarge  TooSmall
+    ├── Invalid              NameInvalid   KeyTooLong   RangeInvalid    DigestMismatch  TooLarge  TooSmall
     │                        PartInvalid   PartMissing     PartOrder       BodyIncomplete  BodyStalled
     │                        ConfigInvalid ArgumentInvalid TagInvalid TagsTooMany
     ├── Unavailable          StoreFull     Busy            (worth another try later)
@@ -116,6 +116,14 @@ class PreconditionFailed(EntrepotError):
         self.condition = condition
 
 
+class NothingToMatch(PreconditionFailed):
+    """A state was asked for, and there is none: ``name`` is what is not there. Doors say it in their own words."""
+
+    def __init__(self, condition: str, name: object) -> None:
+        super().__init__(condition)
+        self.name = name
+
+
 class NotModified(EntrepotError):
     """A read was made conditional on a change, and there was none."""
 
@@ -146,6 +154,15 @@ class ArgumentInvalid(Invalid):
 
 class NameInvalid(ArgumentInvalid):
     """A bucket name or an object key that cannot exist."""
+
+
+class KeyTooLong(NameInvalid):
+    """An object key of ``size`` bytes of UTF-8, over the ``limit``."""
+
+    def __init__(self, key: str, size: int, limit: int) -> None:
+        super().__init__("key", key, f"a key has up to {limit} bytes of UTF-8, this one {size}")
+        self.size = size
+        self.limit = limit
 
 
 class ConfigInvalid(ArgumentInvalid):

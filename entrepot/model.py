@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NewType, Protocol, TypeVar, dataclass_transform
 
-from entrepot.errors import ArgumentInvalid, NotModified, ObjectMissing, PreconditionFailed
+from entrepot.errors import ArgumentInvalid, NothingToMatch, NotModified, PreconditionFailed
 
 BlobId = NewType("BlobId", bytes)
 """The 32 bytes of a BLAKE3-256 digest."""
@@ -326,12 +326,12 @@ class Precondition:
 
     def check_write(self, state: State | None, name: object) -> None:
         """Decide a conditional PUT, copy or completion against the current state, None when
-        there is none. Raises PreconditionFailed, or ObjectMissing where If-Match met nothing.
+        there is none. Raises PreconditionFailed, which is NothingToMatch where If-Match met nothing.
         """
         present = state is not None and not state.marker
         if self.if_match:
             if not present or state is None:
-                raise ObjectMissing(name)
+                raise NothingToMatch("If-Match", name)
             if not _matches(self.if_match, state.etag):
                 raise PreconditionFailed("If-Match")
         if self.if_none_match and present and state is not None and _matches(self.if_none_match, state.etag):

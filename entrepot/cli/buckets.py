@@ -10,7 +10,7 @@ from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.cli.opening import ROOT, Data, File, with_core
 from entrepot.cli.words import Misused, check_text, say
 from entrepot.core import Core
-from entrepot.core.buckets import check_name
+from entrepot.core.names import check_bucket_name
 from entrepot.errors import ArgumentInvalid
 from entrepot.model import Bucket, Principal, Versioning
 
@@ -37,7 +37,7 @@ def create(
     config: File = None,
 ) -> None:
     """Make a bucket. Without an owner it is the root key's."""
-    check_name(check_text("bucket", name))
+    check_bucket_name(check_text("bucket", name))
     who = ROOT if owner is None else Principal(_account(owner), root=True)
 
     async def work(core: Core) -> None:

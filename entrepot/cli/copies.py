@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from entrepot.cli.listings import below, open_object
 from entrepot.cli.opening import ROOT
-from entrepot.cli.places import Remote, check_key, parse_object
+from entrepot.cli.places import Remote, parse_object
 from entrepot.cli.progress import Tally
 from entrepot.cli.several import each
 from entrepot.cli.words import Misused
@@ -50,7 +50,6 @@ def plan(source: Remote, target: Remote, *, recursive: bool) -> Callable[[Core],
 
 
 async def _copy(core: Core, source: Remote, target: Remote, tally: Tally) -> None:
-    check_key(target.key)
     _, version = await core.objects.copy(ROOT, target.bucket, target.key, Copy(Source(source.bucket, source.key)))
     tally.moved(version.size)
     tally.done(source, target, version.size)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.cli.words import STDIO, Misused, check_text
-from entrepot.errors import NameInvalid
+from entrepot.core.names import check_key
 
 SCHEME: Final = "ep:"
-KEY_LIMIT: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,3 @@ def parse_object(text: str) -> Remote:
 def is_remote(text: str) -> bool:
     """Whether an argument that may be either is an object."""
     return text.startswith(SCHEME)
-
-
-def check_key(key: str) -> None:
-    """The rule of S3 for keys. Raises NameInvalid."""
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError:
-        raise NameInvalid("key", "…", "a key that is not UTF-8 cannot be") from None
-    if not 0 < size <= KEY_LIMIT:
-        raise NameInvalid("key", key, f"a key has 1 to {KEY_LIMIT} bytes of UTF-8, this one {size}")

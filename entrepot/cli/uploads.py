@@ -18,7 +18,7 @@ from typing import IO, Final
 
 from entrepot.cli.folders import read_file
 from entrepot.cli.opening import ROOT
-from entrepot.cli.places import Remote, check_key
+from entrepot.cli.places import Remote
 from entrepot.cli.progress import Tally
 from entrepot.cli.several import each, in_turn
 from entrepot.cli.words import STDIO, Misused, complain
@@ -149,7 +149,6 @@ async def _store(core: Core, upload: Upload, media_type: str | None, tally: Tall
     target = upload.target
     source = "standard input" if upload.path is None else str(upload.path)
     try:
-        check_key(target.key)
         kind = guess_type(target.key) if media_type is None else media_type
         put = Put(Meta(kind), Intake(upload.size, LARGEST, ("md5", CHECKSUM)), (CHECKSUM,))
         if upload.path is None:

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import buckets as rows
 from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.catalog.operations.tags import list_bucket_tags
 from entrepot.core.access import DEFAULT, Access, Action, Resource
+from entrepot.core.names import check_bucket_name, check_key
 from entrepot.core.tags import OF_BUCKET, check_tags
-from entrepot.errors import ArgumentInvalid, BucketMissing, Denied, NameInvalid
+from entrepot.errors import ArgumentInvalid, BucketMissing, Denied
 from entrepot.model import Bucket, Principal, Versioning
 from entrepot.rules import FALSE, Expression
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-
-def check_name(name: str) -> None:
-    """The rules of S3 for new buckets, so that a name also works as a host. Raises NameInvalid."""
-    hint = "3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit"
-    if not _NAME.fullmatch(name) or ".." in name or ".-" in name or "-." in name:
-        raise NameInvalid("bucket", name, hint)
-    try:
-        ipaddress.IPv4Address(name)
-    except ValueError:
-        return
-    raise NameInvalid("bucket", name, "a bucket's name must not look like an address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +30,7 @@ class Buckets:
     async def create(self, who: Principal, name: str, *, store: str | None = None, public_read: bool = False) -> Bucket:
         """Raises NameInvalid, Denied (the anonymous own nothing), BucketExists, ArgumentInvalid."""
         self.access.check(who, Action.BUCKET_CREATE)
-        check_name(name)
+        check_bucket_name(name)
         chosen = store or self.store
         if chosen not in self.stores:
             raise ArgumentInvalid("store", chosen, f"the stores are {', '.join(sorted(self.stores))}")
@@ -66,8 +50,10 @@ class Buckets:
 
     async def enter(self, who: Principal, name: str, action: Action, key: str | None = None) -> Bucket:
         """The bucket in which an action may be allowed, on the key or on one of its keys. The action itself is
-        checked when the row is known that it is about. Raises BucketMissing, Denied.
+        checked when the row is known that it is about. Raises NameInvalid, BucketMissing, Denied.
         """
+        if key is not None:
+            check_key(key)
         found = await self.find(name)
         self.access.check_before(who, action, Resource(found, key))
         return found

@@ -17,6 +17,7 @@ from entrepot.catalog.operations.tags import list_tags
 from entrepot.core.access import Action, Resource
 from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake, Received
+from entrepot.core.names import check_key, check_meta
 from entrepot.core.tags import OF_OBJECT, check_tags
 from entrepot.errors import (
     BlobMissing,
@@ -181,6 +182,8 @@ class Objects:
         then, and decided again when publishing), BodyIncomplete, TooLarge, DigestMismatch,
         StoreFull, TagInvalid, TagsTooMany. Nothing is visible after a failure or a cancellation before the commit.
         """
+        check_key(key)
+        check_meta(put.meta)
         if put.tags:
             check_tags(put.tags, OF_OBJECT)
         if who.account and put.when is ALWAYS and not put.asking and self._is_small(put.intake):
@@ -237,6 +240,7 @@ class Objects:
         Raises BucketMissing, Denied, ObjectMissing, VersionMissing, DeleteMarkerFound,
         PreconditionFailed, NotModified.
         """
+        check_key(key)
         found, version = await self.database.read(rows.look_up(bucket, key))
         if found is None:
             raise BucketMissing(bucket)
@@ -269,6 +273,8 @@ class Objects:
         the source does not have. Raises what ``open`` and ``put`` raise, for the source with its
         own precondition.
         """
+        if copy.meta is not None:
+            check_meta(copy.meta)
         if copy.tags:
             check_tags(copy.tags, OF_OBJECT)
         target = await self.buckets.enter(who, bucket, Action.OBJECT_WRITE, key)

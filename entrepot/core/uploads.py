@@ -24,6 +24,7 @@ from entrepot.catalog.operations.uploads import UploadQuery as UploadQuery  # no
 from entrepot.core.access import Action, Resource
 from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake
+from entrepot.core.names import check_meta
 from entrepot.core.objects import Objects, Source, stream
 from entrepot.core.tags import OF_OBJECT, check_tags
 from entrepot.digests import COMBINABLE, combine, composite
@@ -119,6 +120,7 @@ class Uploads:
         Raises BucketMissing, Denied, TagInvalid, TagsTooMany.
         """
         found = await self.buckets.enter(who, bucket, Action.UPLOAD_CREATE, key)
+        check_meta(meta)
         check_tags(tags or {}, OF_OBJECT)
         new = Upload(
             0, secrets.token_urlsafe(24), found.id, key, who.account, self.clock(), meta, algorithm, composite,

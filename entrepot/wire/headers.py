@@ -12,15 +12,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from entrepot.errors import ArgumentInvalid, TooLarge
+from entrepot.errors import ArgumentInvalid
 from entrepot.wire.http import Headers
 
 METADATA_PREFIX: Final = b"x-amz-meta-"
-METADATA_LIMIT: Final = 2048
-"""Bytes of UTF-8 of all names (without the prefix) and values of an object together."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 # RFC 2047 encoded words; white space between two of them belongs to the encoding.
 _WORDS = re.compile(r"=\?[\w-]+\?[BbQq]\?[^? ]*\?=(?:[ \t]+=\?[\w-]+\?[BbQq]\?[^? ]*\?=)*", re.ASCII)
@@ -55,8 +52,8 @@ def make_field(name: str, value: str) -> tuple[bytes, bytes]:
 def parse_user_metadata(headers: Headers) -> dict[str, str]:
     """The x-amz-meta-* fields by lower-case name without the prefix (S3 PutObject).
 
-    RFC 2047 words are decoded; several fields of one name become one value with commas. Raises
-    ArgumentInvalid for a field without a name, TooLarge over METADATA_LIMIT.
+    RFC 2047 words are decoded; several fields of one name become one value with commas. What names and
+    sizes may be is for others to decide.
     """
     found: dict[str, str] = {}
     for raw_name, raw_value in headers.raw:
@@ -64,20 +61,7 @@ def parse_user_metadata(headers: Headers) -> dict[str, str]:
             name = raw_name[len(METADATA_PREFIX) :].decode("latin-1")
             value = decode_words(text_of(raw_value))
             found[name] = f"{found[name]},{value}" if name in found else value
-    if found:
-        check_user_metadata(found)
     return found
-
-
-def check_user_metadata(user: Mapping[str, str]) -> None:
-    """Raises ArgumentInvalid for a name that cannot be a header's, TooLarge over METADATA_LIMIT."""
-    size = 0
-    for name, value in user.items():
-        if not _TOKEN.fullmatch(name):
-            raise ArgumentInvalid("metadata", name, "a name must be made of the characters of a header name")
-        size += len(name) + len(value.encode("utf-8"))
-    if size > METADATA_LIMIT:
-        raise TooLarge("metadata", size, METADATA_LIMIT)
 
 
 def user_metadata_fields(user: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

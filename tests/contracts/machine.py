@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from entrepot.catalog.operations import objects
 from entrepot.catalog.operations.consistency import find_broken
 from entrepot.catalog.operations.listing import Query
-from entrepot.errors import ObjectMissing, PreconditionFailed
+from entrepot.errors import NothingToMatch, PreconditionFailed
 from entrepot.model import NULL_VERSION, Precondition, Version, Versioning
 from tests.contracts.acts import Acts
 from tests.contracts.listing import QUERIES, Known, check_listings
@@ -84,7 +84,7 @@ class BucketMachine(RuleBasedStateMachine):
             case "matching" if version is not None:
                 return Precondition(if_match=(version.etag,)), None
             case "matching" | "other":
-                error = PreconditionFailed if version else ObjectMissing
+                error = PreconditionFailed if version else NothingToMatch
                 return Precondition(if_match=("0" * 32,)), error
         return Precondition(), None
 

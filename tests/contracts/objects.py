@@ -16,7 +16,7 @@ from entrepot.errors import (
     BucketMissing,
     BucketNotEmpty,
     Denied,
-    ObjectMissing,
+    NothingToMatch,
     PreconditionFailed,
     Superseded,
     UploadMissing,
@@ -259,7 +259,7 @@ class ObjectsContract:
 
     async def test_conditions_on_writing(self, acts: Acts) -> None:
         bucket = await acts.bucket()
-        with pytest.raises(ObjectMissing):
+        with pytest.raises(NothingToMatch):
             await acts.put(bucket, "k", b"x", Precondition(if_match=("abc",)))
         first = await acts.put(bucket, "k", b"1", ABSENT)
         with pytest.raises(PreconditionFailed):
@@ -275,7 +275,7 @@ class ObjectsContract:
         bucket = await acts.bucket(Versioning.ON)
         version = await acts.put(bucket, "k", b"1")
         await acts.delete(bucket, "k")
-        with pytest.raises(ObjectMissing):
+        with pytest.raises(NothingToMatch):
             await acts.put(bucket, "k", b"2", Precondition(if_match=(version.etag,)))
         await acts.put(bucket, "k", b"2", ABSENT)
 

@@ -12,7 +12,7 @@ from entrepot.catalog.operations import buckets, uploads
 from entrepot.catalog.operations.blobs import list_pieces
 from entrepot.errors import (
     BucketMissing,
-    ObjectMissing,
+    NothingToMatch,
     PartMissing,
     PreconditionFailed,
     Superseded,
@@ -216,7 +216,7 @@ class UploadsContract:
         picky = uploads.complete_upload(upload.upload_id, bucket.name, compose(bucket, 2), next(clock))
         with pytest.raises(PartMissing):
             await uploading.database.write(picky)
-        with pytest.raises(ObjectMissing):
+        with pytest.raises(NothingToMatch):
             await uploading.complete(bucket, upload, if_match=("x",))
         await uploading.put(bucket, "k", b"there")
         with pytest.raises(PreconditionFailed):

@@ -22,6 +22,7 @@ from entrepot.core.uploads import Completion, ListedPart, Place, UploadQuery
 from entrepot.errors import (
     DeleteMarkerFound,
     EntrepotError,
+    NothingToMatch,
     ObjectMissing,
     PartMissing,
     PreconditionFailed,
@@ -80,9 +81,9 @@ def condition(word: str, current: Entry | None) -> tuple[Precondition, type[Entr
         return Precondition(if_none_match=("*",)), PreconditionFailed if current else None
     if word == "same":
         etag = current.etag if current else "0" * 32
-        return Precondition(if_match=(etag,)), None if current else ObjectMissing
+        return Precondition(if_match=(etag,)), None if current else NothingToMatch
     if word == "other":
-        return Precondition(if_match=("f" * 32,)), PreconditionFailed if current else ObjectMissing
+        return Precondition(if_match=("f" * 32,)), PreconditionFailed if current else NothingToMatch
     return Precondition(), None
 
 

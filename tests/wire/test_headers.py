@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.errors import ArgumentInvalid, TooLarge
+from entrepot.errors import ArgumentInvalid
 from entrepot.wire.headers import (
-    METADATA_LIMIT,
     check_text,
     decode_words,
     encode_words,
@@ -67,22 +66,6 @@ def test_user_metadata() -> None:
     ]
     assert parse_user_metadata(Headers(user_metadata_fields(user))) == user
     assert parse_user_metadata(Headers([(b"host", b"x")])) == {}
-
-
-def test_metadata_limit_counts_names_and_values_as_utf8() -> None:
-    fits = Headers([(b"x-amz-meta-name", b"v" * (METADATA_LIMIT - 4))])
-    assert len(parse_user_metadata(fits)["name"]) == METADATA_LIMIT - 4
-    wide = Headers([(b"x-amz-meta-name", "ö".encode() * (METADATA_LIMIT // 2 - 2) + b"x")])
-    for headers in (wide, Headers([(b"x-amz-meta-name", b"v" * (METADATA_LIMIT - 3))])):
-        with pytest.raises(TooLarge) as caught:
-            parse_user_metadata(headers)
-        assert caught.value.limit == METADATA_LIMIT
-
-
-@pytest.mark.parametrize("name", [b"x-amz-meta-", b"x-amz-meta-a b", b"x-amz-meta-\xe9", b"x-amz-meta-a:b"])
-def test_metadata_names(name: bytes) -> None:
-    with pytest.raises(ArgumentInvalid):
-        parse_user_metadata(Headers([(name, b"x")]))
 
 
 @given(TEXT)

@@ -24,9 +24,6 @@ from entrepot.wire.http import Headers, Request, Response
 SINGLE_LIMIT: Final = 5 * 1024**3
 """Bytes of one PutObject or UploadPart."""
 
-KEY_LIMIT: Final = 1024
-"""Bytes of a key in UTF-8."""
-
 DEFAULT_CHECKSUM: Final = "crc64nvme"
 """Kept when the client announces none, as S3 does."""
 
@@ -287,9 +284,3 @@ def conditions(headers: Headers) -> Precondition:
 def version_field(version_id: str) -> list[tuple[bytes, bytes]]:
     """The version id, unless the version was written while the bucket kept none."""
     return [] if version_id == NULL_VERSION else [(b"x-amz-version-id", version_id.encode())]
-
-
-def check_key(key: str) -> None:
-    """Raises Refusal for a key that is too long."""
-    if len(key) * 4 > KEY_LIMIT and len(key.encode()) > KEY_LIMIT:
-        raise refuse("KeyTooLongError", Size=str(len(key.encode())), MaxSizeAllowed=str(KEY_LIMIT))

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from entrepot.core import Core
 from entrepot.core.access import Action
-from entrepot.doors.s3.calls import Call, Operation, check_key
+from entrepot.doors.s3.calls import Call, Operation
 from entrepot.doors.s3.documents.outgoing import error as error_document
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.operations import (
@@ -127,7 +127,6 @@ class Door:
             note["bucket"] = bucket
         if key:
             note["key"] = key
-            check_key(key)
         who, verified = await self._proofs.prove(request, host_bucket)
         if verified is not None and verified.fields:
             request.headers = Headers([*request.headers.raw, *verified.fields])

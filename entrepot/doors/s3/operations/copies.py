@@ -11,7 +11,7 @@ from entrepot.core.objects import Copy, Source
 from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.bodies.checksums import parse_algorithm
-from entrepot.doors.s3.calls import Call, check_key, conditions, parse_meta, version_field
+from entrepot.doors.s3.calls import Call, conditions, parse_meta, version_field
 from entrepot.doors.s3.demands import check_demands
 from entrepot.doors.s3.documents.outgoing import copy_object as copy_document
 from entrepot.doors.s3.refusal import refuse
@@ -29,7 +29,7 @@ _ONTO_ITSELF: Final = (
 def parse_copy_source(headers: Headers) -> Source:
     """``bucket/key``, percent-encoded, with or without a slash before and ``?versionId=`` behind.
 
-    Raises the refusals InvalidArgument and KeyTooLongError.
+    Raises the refusal InvalidArgument.
     """
     raw = headers.raw_get(b"x-amz-copy-source") or b""
     path, mark, version = raw.rpartition(b"?versionId=")
@@ -43,7 +43,6 @@ def parse_copy_source(headers: Headers) -> Source:
     bucket, _, key = name.removeprefix("/").partition("/")
     if not bucket or not key or (mark and not version):
         raise _source_invalid()
-    check_key(key)
     return Source(bucket, key, version_id or None, parse_source_conditions(headers))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from entrepot.doors.s3.answers import xml
-from entrepot.doors.s3.calls import Call, check_key
+from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.documents import outgoing as documents
 from entrepot.doors.s3.documents.incoming import DELETE_BYTES, DeleteEntry, parse_delete
 from entrepot.doors.s3.documents.outgoing import Deleted, NotDeleted
@@ -41,7 +41,6 @@ def _digested(headers: Headers) -> bool:
 
 async def _delete(call: Call, entry: DeleteEntry) -> Deleted | NotDeleted:
     try:
-        check_key(entry.key)
         done = await call.core.objects.delete(call.who, call.bucket, entry.key, entry.version_id, entry.condition)
     except Refusal as refusal:
         return NotDeleted(entry.key, entry.version_id, refusal.code, refusal.message)
