@@ -31,8 +31,9 @@ _LIST: Final = Sql(
 _DELETE: Final = Sql("DELETE FROM buckets WHERE id = :id")
 _ANY_LIVE: Final = Sql("SELECT 1 FROM versions v WHERE v.bucket = :id AND v.live = 1 LIMIT 1")
 _ANY_HISTORY: Final = Sql("SELECT 1 FROM versions v WHERE v.bucket = :id AND v.live = 0 LIMIT 1")
-_DROP_PARTS: Final = Sql("DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket = :id)")
-_DROP_UPLOADS: Final = Sql("DELETE FROM uploads WHERE bucket = :id")
+_OPEN: Final = "bucket = :id AND finished_at IS NULL"
+_DROP_PARTS: Final = Sql(f"DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE {_OPEN})")
+_DROP_UPLOADS: Final = Sql(f"DELETE FROM uploads WHERE {_OPEN}")
 _UPDATE: Final = Sql(
     "UPDATE buckets SET versioning = :versioning, public_read = :public_read, owner = :owner, events = :events "
     "WHERE id = :id"

@@ -27,7 +27,7 @@ _unpack_checksums: Final = msgspec.msgpack.Decoder(_PackedChecksums).decode
 
 def write_texts(values: Mapping[str, str] | None) -> str | None:
     """Texts by name as a JSON object, which SQL can ask on every engine; None for no text."""
-    return _json(dict(values)).decode() if values else None
+    return _json(values if type(values) is dict else dict(values)).decode() if values else None
 
 
 def read_texts(written: str | None) -> Mapping[str, str]:

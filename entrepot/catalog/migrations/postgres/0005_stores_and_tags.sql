@@ -73,3 +73,7 @@ CREATE TABLE bucket_tags (
     PRIMARY KEY (bucket, name)
 );
 DROP FUNCTION pg_temp.unpacked;
+
+-- What would be looked for among everything else.
+CREATE INDEX placements_condemned ON placements (store, blob) WHERE condemned = 1;
+CREATE INDEX keys_by_account ON keys (account, created_at);

@@ -69,3 +69,7 @@ CREATE TABLE bucket_tags (
     value TEXT NOT NULL,
     PRIMARY KEY (bucket, name)
 ) WITHOUT ROWID;
+
+-- What would be looked for among everything else.
+CREATE INDEX placements_condemned ON placements (store, blob) WHERE condemned = 1;
+CREATE INDEX keys_by_account ON keys (account, created_at);
