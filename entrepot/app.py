@@ -8,7 +8,7 @@ import inspect
 import os
 import pkgutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from entrepot.catalog.database import Database
 from entrepot.catalog.operations.blobs import has_placements
 from entrepot.catalog.sqlite.bell import SocketBell
 from entrepot.catalog.sqlite.engine import SQLite
-from entrepot.config import Config, parse_settings, unknown
+from entrepot.config import Config, Listener, parse_settings, unknown
 from entrepot.core import Core
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
@@ -40,7 +40,8 @@ from entrepot.errors import ConfigInvalid
 from entrepot.observe import Observer, count_step, scrape
 from entrepot.ownership import make_directory, make_file
 from entrepot.ports import Opened, check_claims, share
-from entrepot.wire.http import Handler
+from entrepot.wire.forwarded import Proxies
+from entrepot.wire.http import Handler, Request, Response
 
 SHARED: Final = {
     "region": "region",
@@ -135,13 +136,13 @@ def schedules(config: Config, database: Database) -> tuple[Schedule, ...]:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, core: Core) -> AsyncIterator[None]:
+async def running(config: Config, core: Core, doors: Mapping[str, Opened]) -> AsyncIterator[None]:
     """Beside the server: what is scheduled, by itself and by its doors, for as long as the context lasts."""
     if not config.schedules.enabled:
         yield
         return
     pace = Pace(config.schedules.cpu_percent / 100, config.schedules.io_rate)
-    brought = [each for opened in open_doors(config).values() for each in opened.door.jobs(core, opened.settings)]
+    brought = [each for opened in doors.values() for each in opened.door.jobs(core, opened.settings)]
     async with Runner(core.jobs, [*core.jobs.schedules, *brought], pace, count_step).running():
         yield
 
@@ -152,33 +153,73 @@ def sealing_path(config: Config) -> Path:
 
 
 def application(config: Config) -> Application:
-    """The whole server as an ASGI application, to be run or mounted anywhere."""
+    """The whole server as an ASGI application, to be run or mounted anywhere: every open door on one port."""
 
     @contextlib.asynccontextmanager
     async def lifetime() -> AsyncIterator[Handler]:
-        async with open_core(config, lasting=True) as core:
-            await core.keys.check_sealing()
-            observer = Observer(bounded(route(core, config), config.limits.header_bytes), config)
-            try:
-                async with running(config, core):
-                    yield observer
-            finally:
-                observer.flush()
+        async with open_ports(config) as port:
+            yield port(None)
 
     return Application(lifetime, stall_seconds=config.limits.stall_seconds)
 
 
-def route(core: Core, config: Config) -> Handler:
-    """All open doors behind one port. Raises ConfigInvalid."""
-    doors = open_doors(config)
-    return share(doors, {name: opened.door.build(core, opened.settings) for name, opened in doors.items()})
+@contextlib.asynccontextmanager
+async def open_ports(config: Config) -> AsyncIterator[Callable[[Listener | None], Handler]]:
+    """The doors over an open core, for as long as the context lasts. What is yielded makes the handler of a listener;
+    without one, of a port with every open door. Raises ConfigInvalid.
+    """
+    async with open_core(config, lasting=True) as core:
+        await core.keys.check_sealing()
+        doors, observers = open_doors(config), list[Observer]()
+        handlers = build_doors(core, doors)
+
+        def port(listener: Listener | None) -> Handler:
+            shared = share(doors if listener is None else doors_at(listener, doors), handlers)
+            observer = Observer(bounded(shared, config.limits.header_bytes), config)
+            observers.append(observer)
+            if listener is None or not listener.trusted_proxies:
+                return observer
+            return behind(Proxies(listener.trusted_proxies, listener.forwarded_by), observer)
+
+        try:
+            async with running(config, core, doors):
+                yield port
+        finally:
+            for observer in observers:
+                observer.flush()
+
+
+def build_doors(core: Core, doors: Mapping[str, Opened]) -> Mapping[str, Handler]:
+    """The handler of each door."""
+    return {name: opened.door.build(core, opened.settings) for name, opened in doors.items()}
+
+
+def behind(proxies: Proxies, handler: Handler) -> Handler:
+    """A handler that is told of requests as their clients sent them, where proxies that are trusted say so."""
+
+    def answer(request: Request) -> Awaitable[Response]:
+        proxies.apply(request)
+        return handler(request)
+
+    return answer
+
+
+def doors_at(listener: Listener, opened: Mapping[str, Opened]) -> Mapping[str, Opened]:
+    """The doors that answer at a listener. Raises ConfigInvalid for one that is not open."""
+    for name in listener.doors:
+        if name not in opened:
+            hint = f"the door {name} of {listener.address} is not open; open are {', '.join(opened) or 'none'}"
+            raise ConfigInvalid("listen", name, hint)
+    return {name: opened[name] for name in listener.doors or opened}
 
 
 def check_doors(config: Config) -> None:
     """Raise ConfigInvalid for a door that is not there, a setting that is not its own, or doors that are in each
-    other's way.
+    other's way at a listener.
     """
-    check_claims(list(open_doors(config).values()))
+    opened = open_doors(config)
+    for listener in config.listen:
+        check_claims(list(doors_at(listener, opened).values()))
 
 
 def open_doors(config: Config) -> Mapping[str, Opened]:

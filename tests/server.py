@@ -91,6 +91,8 @@ class Server:
         self.host = "127.0.0.1"
         self.port = free_port()
         self.log = data.parent / f"{data.name}.log"
+        self.listens = True
+        """Whether the address is told by a flag; else a file of settings beside the data names it."""
         self._arguments = tuple(arguments)
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -153,8 +155,17 @@ class Server:
         return self
 
     def _command(self) -> list[str]:
-        command = [*program(), "serve", "--data", str(self.data), "--listen", f"{self.host}:{self.port}"]
-        return [*command, "--workers", str(self.workers), *self._arguments]
+        listen = ["--listen", f"{self.host}:{self.port}"] if self.listens else []
+        return [
+            *program(),
+            "serve",
+            "--data",
+            str(self.data),
+            *listen,
+            "--workers",
+            str(self.workers),
+            *self._arguments,
+        ]
 
     def stop(self) -> int:
         """Stop as an operator does (SIGTERM to the main process) and return the exit status.

@@ -9,6 +9,7 @@ import enum
 import http.client
 import os
 import shutil
+import socket
 import ssl
 import stat
 import tempfile
@@ -17,10 +18,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from entrepot.cli.greeting import listener_text
 from entrepot.cli.opening import Data, File, has_data, opened, settings
-from entrepot.cli.preflight import check_port, check_tls
+from entrepot.cli.preflight import check_listener, check_tls
 from entrepot.cli.words import ADVICE, advice, fault, say, size_text
-from entrepot.config import Config
+from entrepot.config import Config, Listener
 from entrepot.core.keys import Keys
 from entrepot.errors import ConfigInvalid, Corrupt, EntrepotError, Unavailable
 
@@ -241,20 +243,20 @@ async def _secrets(keys: Keys) -> Finding:
 
 
 def _tls(config: Config) -> Findings:
-    """The certificate and its key."""
-    certificate, key = config.tls_certificate, config.tls_key
-    if certificate is None or key is None:
+    """The certificates and their keys."""
+    pairs = {listener.tls for listener in config.listeners if listener.tls is not None}
+    if not pairs:
         yield _ok("tls", "off")
-        return
-    try:
-        check_tls(certificate, key)
-    except ConfigInvalid as error:
-        yield _bad("tls", str(error))
-        return
-    yield _expiry(certificate)
-    mode = stat.S_IMODE(key.stat().st_mode)
-    if mode & 0o007:
-        yield _warning("tls", f"{key} can be read by everybody (mode {mode:04o}): chmod 600 it")
+    for certificate, key in sorted(pairs):
+        try:
+            check_tls(certificate, key)
+        except ConfigInvalid as error:
+            yield _bad("tls", str(error))
+            continue
+        yield _expiry(certificate)
+        mode = stat.S_IMODE(key.stat().st_mode)
+        if mode & 0o007:
+            yield _warning("tls", f"{key} can be read by everybody (mode {mode:04o}): chmod 600 it")
 
 
 def _expiry(certificate: Path) -> Finding:
@@ -269,46 +271,52 @@ def _expiry(certificate: Path) -> Finding:
     return (_warning if soon else _ok)("tls", f"{certificate} is valid until {end:%Y-%m-%d}")
 
 
-def _port(config: Config) -> Findings:
-    """The address is free, or the server has it already."""
+def _ports(config: Config) -> Findings:
+    """Each address is free, or the server has it already."""
+    for listener in config.listeners:
+        try:
+            check_listener(listener)
+        except ConfigInvalid as error:
+            yield _taken(config, listener) if _answers(listener) else _bad("port", str(error))
+        else:
+            yield _ok("port", f"{listener_text(listener)} is free")
+
+
+def _taken(config: Config, listener: Listener) -> Finding:
     from entrepot.serving import is_served
 
     try:
-        check_port(config)
-    except ConfigInvalid as error:
-        if not _answers(config):
-            yield _bad("port", str(error))
-            return
-        try:
-            served = is_served(config)
-        except OSError as trouble:
-            yield _bad("port", fault(trouble))
-            return
-        if served:
-            yield _ok("port", f"a server answers on {config.listen}, and one runs on {config.data}")
-        else:
-            text = f"a server answers on {config.listen}, and no entrepot serve runs on {config.data}"
-            yield _warning("port", f"{text}: choose another port with --listen or ENTREPOT_LISTEN")
-    else:
-        yield _ok("port", f"{config.listen} is free")
+        served = is_served(config)
+    except OSError as trouble:
+        return _bad("port", fault(trouble))
+    if served:
+        return _ok("port", f"a server answers on {listener_text(listener)}, and one runs on {config.data}")
+    text = f"a server answers on {listener.address}, and no entrepot serve runs on {config.data}"
+    return _warning("port", f"{text}: choose another port with --listen or ENTREPOT_LISTEN")
 
 
-def _answers(config: Config) -> bool:
-    host, port = config.address
-    connection: http.client.HTTPConnection
-    if config.tls_certificate is None:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
-    else:
-        # Only whether somebody answers is asked, and nothing told, so nobody's name is checked.
-        context = ssl._create_unverified_context()  # noqa: S323, SLF001 - see above
-        connection = http.client.HTTPSConnection(host, port, timeout=5, context=context)
+def _answers(listener: Listener) -> bool:
+    connection = _connection(listener)
     try:
+        if listener.path is not None:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(5)
+            connection.sock.connect(str(listener.path))
         connection.request("GET", "/health")
         return connection.getresponse().getheader("server") == "entrepot"
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def _connection(listener: Listener) -> http.client.HTTPConnection:
+    host, port = ("localhost", 80) if listener.path is not None else listener.host_and_port
+    if listener.tls is None or listener.path is not None:
+        return http.client.HTTPConnection(host, port, timeout=5)
+    # Only whether somebody answers is asked, and nothing told, so nobody's name is checked.
+    context = ssl._create_unverified_context()  # noqa: S323, SLF001 - see above
+    return http.client.HTTPSConnection(host, port, timeout=5, context=context)
 
 
 EXAMINATIONS: Final[tuple[Callable[[Config], Findings], ...]] = (
@@ -318,5 +326,5 @@ EXAMINATIONS: Final[tuple[Callable[[Config], Findings], ...]] = (
     _key_file,
     _catalog,
     _tls,
-    _port,
+    _ports,
 )

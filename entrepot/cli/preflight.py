@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
-from entrepot.config import Config
+from entrepot.config import Listener
 from entrepot.errors import ConfigInvalid
 
 
 def check_tls(certificate: Path, key: Path) -> None:
     """Raises ConfigInvalid unless both files can be read and belong together."""
+    from entrepot.serving.tls import load
+
     for name, path in (("tls_certificate", certificate), ("tls_key", key)):
         try:
             path.read_bytes()
         except OSError as error:
             raise ConfigInvalid(name, path, f"{path} cannot be read: {error.strerror}") from error
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(certificate, key, password=_no_password)
+        load(certificate, key)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ConfigInvalid("tls_key", key, f"{key} is not the key of the certificate {certificate}") from error
-        hint = f"{certificate} and {key} are no certificate and key in PEM form ({error.reason or 'unreadable'})"
+        if error.reason is None:
+            raise ConfigInvalid("tls_key", None, str(error)) from error
+        hint = f"{certificate} and {key} are no certificate and key in PEM form ({error.reason})"
         raise ConfigInvalid("tls_certificate", certificate, hint) from error
 
 
-def _no_password() -> str:
-    # Without it OpenSSL would ask on the terminal, and a server would stand there for ever.
-    raise ConfigInvalid("tls_key", None, "the key is locked with a password; the server needs it in clear")
-
-
-def check_port(config: Config) -> str:
-    """Try to listen where the server will; returns ``host:port``, with a free port for port 0.
+def check_listener(listener: Listener) -> Listener:
+    """Try to listen where the server will; returns the listener, with a free port for port 0.
 
     The socket is closed again, and bound by the server a moment later without asking whether it
     shares the port: so two servers on one port are told apart here or nowhere. Raises ConfigInvalid.
     """
-    host, port = config.address
+    if listener.path is not None:
+        _check_unix(listener, listener.path)
+        return listener
+    host, port = listener.host_and_port
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -48,10 +51,29 @@ def check_port(config: Config) -> str:
             probe.listen(1)
             bound_host, bound_port = probe.getsockname()[:2]
     except socket.gaierror as error:
-        raise ConfigInvalid("listen", config.listen, f"{host} is no host that is known here") from error
+        raise ConfigInvalid("listen", listener.address, f"{host} is no host that is known here") from error
     except OSError as error:
-        raise ConfigInvalid("listen", config.listen, _reason(config.listen, error)) from error
-    return f"[{bound_host}]:{bound_port}" if family == socket.AF_INET6 else f"{bound_host}:{bound_port}"
+        raise ConfigInvalid("listen", listener.address, _reason(listener.address, error)) from error
+    bound = f"[{bound_host}]:{bound_port}" if family == socket.AF_INET6 else f"{bound_host}:{bound_port}"
+    return replace(listener, address=bound)
+
+
+def _check_unix(listener: Listener, path: Path) -> None:
+    """Somebody may listen there, or something else may be in the way; a socket that was left behind is not."""
+    from entrepot.serving.sockets import is_answering
+
+    hint = ""
+    try:
+        if path.is_socket() and is_answering(path):
+            hint = _reason(listener.address, OSError(errno.EADDRINUSE, ""))
+        elif path.exists() and not path.is_socket():
+            hint = f"{path} is there, and is no socket"
+        elif not os.access(path.parent, os.W_OK):
+            hint = f"{path.parent} is no directory that this user may write to"
+    except OSError as error:
+        hint = f"{path} cannot be looked at: {error.strerror}"
+    if hint:
+        raise ConfigInvalid("listen", listener.address, hint)
 
 
 def _reason(listen: str, error: OSError) -> str:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from entrepot.cli.greeting import greeting, introduction
 from entrepot.cli.opening import Data, File, opened, settings
-from entrepot.cli.preflight import check_port, check_tls
+from entrepot.cli.preflight import check_listener, check_tls
 from entrepot.cli.words import give_up_output, say
-from entrepot.config import Config, Sourced
+from entrepot.config import Config, Listener, Sourced
 from entrepot.errors import ConfigInvalid
 
 
 def serve(
     *,
     listen: Annotated[
-        str | None, Parameter(help="HOST:PORT; port 0 takes a free one. [default: 127.0.0.1:9000]", show_default=False)
+        str | None,
+        Parameter(
+            help="HOST:PORT, or unix:PATH, or several with commas; port 0 takes a free one. [default: 127.0.0.1:9000]",
+            show_default=False,
+        ),
     ] = None,
     workers: Annotated[
         int | None, Parameter(help="Processes that answer. [default: one for each core]", show_default=False)
@@ -44,9 +48,10 @@ def serve(
     if doors is not None:
         chosen = _with_doors(chosen, doors)
     check_settings(chosen)
-    if chosen.tls_certificate is not None and chosen.tls_key is not None:
-        check_tls(chosen.tls_certificate, chosen.tls_key)
-    chosen = replace(chosen, listen=check_port(chosen))
+    for listener in chosen.listeners:
+        if listener.tls is not None:
+            check_tls(*listener.tls)
+    chosen = replace(chosen, listen=tuple(check_listener(listener) for listener in chosen.listeners))
     access, secret, made = asyncio.run(_prepare(chosen))
     # Flushed, as the workers would print again what is left in a buffer.
     if made:  # before anything else can go wrong: it is never shown again
@@ -76,11 +81,11 @@ def _greet(config: Config) -> None:
 
 
 async def _prepare(config: Config) -> tuple[str, str, bool]:
-    """Make what is not there yet, and find out before any worker starts what is wrong with the settings."""
-    from entrepot.app import route
+    """Make what is not there yet, and find out before any worker starts what is wrong with data and settings."""
+    from entrepot.app import build_doors, open_doors
 
     async with opened(config) as core:
-        route(core, config)
+        build_doors(core, open_doors(config))
         return await core.keys.root_key()
 
 
@@ -92,6 +97,7 @@ def config(*, data: Data = None, config: File = None) -> None:
     from entrepot.app import open_doors
 
     loaded = settings(data, config)
+    check_settings(loaded.config)
     named = {row.name for row in loaded.settings}
     words = (f"doors.{name}.enabled" for name in open_doors(loaded.config))
     rows = (*loaded.settings, *(Sourced(word, value=True, source="default") for word in words if word not in named))
@@ -111,10 +117,17 @@ def check_settings(config: Config) -> None:
 def _line(name: str, value: object) -> str:
     if value is None or value in ("", ()):
         return f"# {name} is not set"
+    if name == "listen" and isinstance(value, tuple) and len(value) == 1:
+        value = value[0]  # as most write it
     return f"{name} = {_toml(value)}"
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, Listener):
+        plain = asdict(Listener(address=value.address))
+        named = {name: each for name, each in asdict(value).items() if name == "address" or each != plain[name]}
+        table = ", ".join(f"{name} = {_toml(each)}" for name, each in named.items())
+        return f"{{{table}}}" if len(named) > 1 else _toml(value.address)
     if isinstance(value, bool | int):
         return str(value).lower()
     if isinstance(value, tuple | list):

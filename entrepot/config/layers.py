@@ -96,7 +96,7 @@ def _from_environment(environment: Mapping[str, str]) -> Tree:
             continue
         path = tuple(name.removeprefix(PREFIX).lower().split("__"))
         if not _is_known(path):
-            known = [variable(leaf.name.replace("*", "main")) for leaf in leaves(Config)]
+            known = [variable(leaf.name.replace("*", "main")) for leaf in leaves(Config) if "[]" not in leaf.name]
             raise unknown(name, [*known, FILE_VARIABLE], "")
         if environment[name]:
             _plant(tree, path, Given(environment[name], name))

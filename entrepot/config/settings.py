@@ -6,13 +6,14 @@ import base64
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from entrepot.blobs.kinds import StoreSettings, kinds
+from entrepot.config.listeners import Listener
 from entrepot.config.tree import BYTES, SECONDS, SECRET
 from entrepot.errors import ConfigInvalid
 
@@ -110,9 +111,14 @@ class Config:
     data: Annotated[
         Path, Meta(description="directory of the catalog, the blobs and the key file; made at the first start")
     ] = Path("entrepot-data")
-    listen: Annotated[str, Meta(description="`host:port` to listen on; an IPv6 host stands in brackets")] = (
-        "127.0.0.1:9000"
-    )
+    listen: Annotated[
+        tuple[Listener, ...],
+        Meta(
+            description="`host:port` to listen on, an IPv6 host in brackets, or `unix:/path`; several, or tables "
+            "`[[listen]]`, are below",
+            extra={"default": "`127.0.0.1:9000`"},
+        ),
+    ] = (Listener(address="127.0.0.1:9000"),)
     workers: Annotated[
         int, Meta(ge=1, le=1024, description="processes that answer requests", extra={"default": "one per core"})
     ] = field(default_factory=_cores)
@@ -195,6 +201,16 @@ class Config:
             extra=SECONDS,
         ),
     ] = 86_400
+    hang_seconds: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3600,
+            description="how long a worker may give no sign of life until another takes its place; "
+            "after twice as long it is killed",
+            extra=SECONDS,
+        ),
+    ] = 10
     stop_seconds: Annotated[
         int, Meta(ge=0, le=3600, description="how long requests in flight may go on after SIGTERM", extra=SECONDS)
     ] = 30
@@ -211,9 +227,13 @@ class Config:
             check(self)
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of ``listen``, the host without brackets."""
-        return _address(self.listen)
+    def listeners(self) -> tuple[Listener, ...]:
+        """Where to listen, each TCP address with the TLS files of the top unless it has its own."""
+        certificate, key = self.tls_certificate, self.tls_key
+        return tuple(
+            each if each.tls or each.path else replace(each, tls_certificate=certificate, tls_key=key)
+            for each in self.listen
+        )
 
     def directories(self) -> Mapping[str, Path]:
         """Where on this host each store lives that does, by its name."""
@@ -229,13 +249,6 @@ class Config:
         return _sealing(self.sealing_key)
 
 
-def _address(listen: str) -> tuple[str, int]:
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+)):(\d{1,5})", listen)
-    if match is None or int(match[3]) > 0xFFFF:
-        raise ConfigInvalid("listen", listen, f"{listen!r} is not host:port, as 127.0.0.1:9000 and [::1]:9000 are")
-    return match[1] or match[2], int(match[3])
-
-
 def _sealing(text: str) -> bytes | None:
     try:
         key = base64.b64decode(text, validate=True)
@@ -246,8 +259,15 @@ def _sealing(text: str) -> bytes | None:
     return key or None
 
 
-def _check_address(config: Config) -> None:
-    _address(config.listen)
+def _check_listeners(config: Config) -> None:
+    if not config.listen:
+        raise ConfigInvalid("listen", None, "names no address")
+    for listener in config.listen:
+        listener.check()
+    addresses = [listener.address for listener in config.listen if not listener.address.endswith(":0")]
+    for address in addresses:
+        if addresses.count(address) > 1:
+            raise ConfigInvalid("listen", address, f"{address} stands there twice")
 
 
 def _check_pairs(config: Config) -> None:
@@ -289,7 +309,7 @@ def _check_sealing(config: Config) -> None:
 
 
 CHECKS: Final[tuple[Callable[[Config], None], ...]] = (
-    _check_address,
+    _check_listeners,
     _check_pairs,
     _check_domains,
     _check_stores,

@@ -6,8 +6,9 @@ A class of settings is a frozen dataclass (or msgspec struct) of annotated field
     class Settings:
         burst: Annotated[int, Meta(ge=1, description="requests at once")] = 8
 
-A field is a leaf, a table (its type is such a class), a set of named tables (``Mapping[str, Table]``)
-or a set of free ones (``Mapping[str, Mapping[str, object]]``, for somebody else to parse).
+A field is a leaf, a table (its type is such a class), a set of named tables (``Mapping[str, Table]``),
+a set of free ones (``Mapping[str, Mapping[str, object]]``, for somebody else to parse), or a list of
+tables (``tuple[Table, ...]``), of which one may be written as a text: its first field.
 
 Leaves may come as text, as variables of the environment do: ``"8"`` is 8 where an int is due,
 ``"a, b"`` is ``("a", "b")`` where a tuple is, and ``"4 MiB"`` is 4194304 where ``Meta(extra=BYTES)``
@@ -130,9 +131,10 @@ def leaves(cls: type[object], where: str = "") -> Iterator[Leaf]:
         return
     for name, hint in get_type_hints(cls, include_extras=True).items():
         path = _join(where, name)
-        kind = _table(hint)
+        kind, listed = _table(hint), _listed(hint)
         if kind is None and not _is_free(hint):
             yield _leaf(path, hint)
+            yield from leaves(listed, f"{path}[]") if listed else ()
         elif kind is not None:
             yield from leaves(kind, f"{path}.*" if _is_mapping(hint) else path)
 
@@ -158,8 +160,10 @@ def _explain(hint: object, value: object, item: Given | Tree | None, path: str) 
 
 
 def _field(hint: object, item: Given | Tree, where: str) -> object:
-    table = _table(hint)
+    table, listed = _table(hint), _listed(hint)
     if isinstance(item, Given):
+        if listed is not None:
+            return _list(listed, item, where)
         if table is not None or _is_mapping(hint):
             raise ConfigInvalid(where, item.value, f"is a table, written [{where}]")
         return _convert(hint, item, where)
@@ -172,6 +176,18 @@ def _field(hint: object, item: Given | Tree, where: str) -> object:
     if _is_mapping(hint):
         return _convert(hint, Given(plain(item), _source(item)), where)
     raise ConfigInvalid(where, plain(item), "is one value, not a table")
+
+
+def _list(table: type[object], item: Given, where: str) -> object:
+    """Tables of a list, each given as a table, or as the text that its first field is."""
+    value = item.value
+    if isinstance(value, str):
+        value = [word.strip() for word in value.split(",") if word.strip()]
+    if not isinstance(value, list) or not all(isinstance(each, str | Mapping) for each in value):
+        raise ConfigInvalid(where, item.value, f"is a text, or tables written [[{where}]]")
+    first = next(iter(get_type_hints(table)))
+    trees = [given({first: each} if isinstance(each, str) else each, item.source) for each in value]
+    return tuple(build(table, tree, f"{where}[{number}]") for number, tree in enumerate(trees))
 
 
 def _named(table: type[object], name: str, item: Given | Tree, where: str) -> object:
@@ -282,6 +298,12 @@ def _table(hint: object) -> type[object] | None:
         bare = get_args(bare)[1]
     is_class = isinstance(bare, type) and (dataclasses.is_dataclass(bare) or issubclass(bare, msgspec.Struct))
     return bare if is_class else None  # type: ignore[return-value]  # is_class has made sure of it
+
+
+def _listed(hint: object) -> type[object] | None:
+    """The class of settings behind a field that is a list of tables."""
+    bare = _unwrap(hint)[0]
+    return _table(get_args(bare)[0]) if get_origin(bare) is tuple else None
 
 
 def _leaf(path: str, hint: object) -> Leaf:

@@ -16,7 +16,7 @@ import apsw
 import httpx
 import pytest
 
-from entrepot.app import assemble, now, route
+from entrepot.app import assemble, build_doors, now, open_doors
 from entrepot.asgi import Application
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.files import Files
@@ -26,6 +26,7 @@ from entrepot.config import Config, load
 from entrepot.core import Core
 from entrepot.core.budget import Budget
 from entrepot.core.content import Content
+from entrepot.ports import share
 from entrepot.wire.http import Handler
 from tests.crash.signed import EMPTY, UNSIGNED, canonical_query, sign
 from tests.server import ROOT_KEYS
@@ -152,7 +153,8 @@ async def nursed(folder: Path) -> AsyncIterator[Patient]:
 
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[Handler]:
-        yield route(core, config)
+        opened = open_doors(config)
+        yield share(opened, build_doors(core, opened))
 
     transport = httpx.ASGITransport(Application(lifetime))
     async with httpx.AsyncClient(transport=transport) as http:

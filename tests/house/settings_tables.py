@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator
 
 from entrepot.blobs.kinds import StoreSettings
-from entrepot.config import Config
+from entrepot.config import Config, Listener
 from entrepot.config.tree import MULTIPLES, Leaf, leaves
 
 
@@ -36,8 +36,13 @@ def _unit(leaf: Leaf) -> str:
 def _default(leaf: Leaf) -> str:
     if leaf.default is not None:
         return leaf.default
-    value: object = StoreSettings() if leaf.name.startswith("stores.") else Config()
-    for name in leaf.name.split(".")[2:] if isinstance(value, StoreSettings) else leaf.name.split("."):
+    path = leaf.name.split(".")
+    value: object = Config()
+    if path[0] == "stores":
+        value, path = StoreSettings(), path[2:]
+    elif path[0] == "listen[]":
+        value, path = Listener(address="127.0.0.1:9000"), path[1:]
+    for name in path:
         value = getattr(value, name)
     if value in (None, "", ()):
         return "none"

@@ -108,8 +108,9 @@ def test_every_setting_is_documented_as_it_is() -> None:
 
 def test_every_setting_is_read_by_the_program() -> None:
     program = "".join(text(path) for path in PYTHON if path.startswith("entrepot/") and "/config/" not in path)
-    # The methods of Config read these for the program.
-    own = {"listen", "stores.*.path", "sealing_key"}
+    # The methods of Config and Listener read these for the program.
+    tls = {f"{where}tls_{name}" for where in ("", "listen[].") for name in ("certificate", "key")}
+    own = {"listen", "stores.*.path", "sealing_key", *tls}
     names = {leaf.name for leaf in leaves(Config)} - own
     unread = [name for name in names if not re.search(rf"\.{name.rpartition('.')[2]}\b", program)]
     assert unread == []
