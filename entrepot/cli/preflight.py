@@ -15,7 +15,7 @@ from entrepot.errors import ConfigInvalid
 
 def check_tls(certificate: Path, key: Path) -> None:
     """Raises ConfigInvalid unless both files can be read and belong together."""
-    from entrepot.serving.tls import load
+    from entrepot.serving.tls import KeyLocked, load
 
     for name, path in (("tls_certificate", certificate), ("tls_key", key)):
         try:
@@ -24,12 +24,12 @@ def check_tls(certificate: Path, key: Path) -> None:
             raise ConfigInvalid(name, path, f"{path} cannot be read: {error.strerror}") from error
     try:
         load(certificate, key)
+    except KeyLocked as error:
+        raise ConfigInvalid("tls_key", None, error.args[0]) from error
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ConfigInvalid("tls_key", key, f"{key} is not the key of the certificate {certificate}") from error
-        if error.reason is None:
-            raise ConfigInvalid("tls_key", None, str(error)) from error
-        hint = f"{certificate} and {key} are no certificate and key in PEM form ({error.reason})"
+        hint = f"{certificate} and {key} are no certificate and key in PEM form ({error.reason or 'unreadable'})"
         raise ConfigInvalid("tls_certificate", certificate, hint) from error
 
 

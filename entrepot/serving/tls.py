@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import NoReturn
 
 
+class KeyLocked(ssl.SSLError):
+    """The key's file cannot be read without a password."""
+
+
 class Tls:
     """Raises OSError (SSLError) when the files are not fit."""
 
@@ -50,4 +54,4 @@ def load(certificate: Path, key: Path) -> ssl.SSLContext:
 
 def _no_password() -> NoReturn:
     # Without it OpenSSL would ask on the terminal, and a server would stand there for ever.
-    raise ssl.SSLError("the key is locked with a password; the server needs it in clear")
+    raise KeyLocked("the key is locked with a password; the server needs it in clear")
