@@ -209,7 +209,7 @@ class Observer:
             self._log.exception("failure", id=request.id, method=request.method, **request.note)
             body = f"internal error; request {request.id}\n".encode()
             response = Response(500, [(b"content-length", b"%d" % len(body))], body)
-        response.headers.append((b"x-amz-request-id", request.id.encode()))
+        response.headers.append((b"x-request-id", request.id.encode()))
         response.headers.append((b"server", b"entrepot"))
         if isinstance(response.body, bytes | bytearray | memoryview):
             self._tell(request, response.status, begin, len(response.body))

@@ -1,9 +1,8 @@
-"""Conditional requests (RFC 9110 §13) and the conditions that S3 adds, as :class:`Precondition`."""
+"""Conditional requests (RFC 9110 §13), and conditions on a deletion, as :class:`Precondition`."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from entrepot.errors import ArgumentInvalid
 from entrepot.model import ALWAYS, Precondition
@@ -13,37 +12,34 @@ from entrepot.wire.http import Headers
 # An entity tag in quotes, weak or not, or a bare word as many S3 clients send it.
 _ETAG = re.compile(r'(?P<weak>W/)?"(?P<quoted>[^"]*)"|(?P<bare>[^\s,"]+)')
 
-_COPY: Final = "x-amz-copy-source-"
 
+def parse_conditions(headers: Headers, now: int, prefix: str = "") -> Precondition:
+    """What If-Match, If-None-Match, If-Modified-Since and If-Unmodified-Since require, each with a prefix to its name
+    that a protocol may have. ``now`` is in seconds since the epoch.
 
-def parse_conditions(headers: Headers) -> Precondition:
-    """What If-Match, If-None-Match, If-Modified-Since and If-Unmodified-Since require.
-
-    A date that is none is ignored (RFC 9110 §13.1.3).
+    A date that is none is ignored, and so is one in If-Modified-Since that is still to come (RFC 9110 §13.1.3; RFC
+    7232 §3.3 called it invalid).
     """
-    return _conditions(headers, "")
-
-
-def parse_source_conditions(headers: Headers) -> Precondition:
-    """The same for the source of a copy: x-amz-copy-source-if-… (S3 CopyObject)."""
-    return _conditions(headers, _COPY)
-
-
-def parse_delete_conditions(headers: Headers) -> Precondition:
-    """If-Match and the conditions of S3's DeleteObject on time and size.
-
-    Raises ArgumentInvalid for a time or size that is none: ignoring it would delete more than
-    was asked.
-    """
-    return delete_condition(
-        headers.get("if-match"),
-        headers.get("x-amz-if-match-last-modified-time"),
-        headers.get("x-amz-if-match-size"),
+    match = _all(headers, prefix + "if-match")
+    none_match = _all(headers, prefix + "if-none-match")
+    modified = headers.get(prefix + "if-modified-since")
+    unmodified = headers.get(prefix + "if-unmodified-since")
+    if match is None and none_match is None and modified is None and unmodified is None:
+        return ALWAYS
+    since = None if modified is None else parse_http_date(modified)
+    return Precondition(
+        if_match=() if match is None else parse_etags(match),
+        if_none_match=() if none_match is None else parse_etags(none_match, weak=True),
+        modified_since=None if since is None or since > now else since,
+        unmodified_since=None if unmodified is None else parse_http_date(unmodified),
     )
 
 
 def delete_condition(etag: str | None, modified: str | None, size: str | None) -> Precondition:
-    """The condition of one deletion, from the words of a header or of a DeleteObjects entry."""
+    """The condition of one deletion on an entity tag, a time of modification (HTTP or ISO 8601), and a size in bytes.
+
+    Raises ArgumentInvalid for a time or size that is none: ignoring it would delete more than was asked.
+    """
     if etag is None and modified is None and size is None:
         return ALWAYS
     second = None
@@ -58,21 +54,6 @@ def delete_condition(etag: str | None, modified: str | None, size: str | None) -
         length = int(size)
     if_match = () if etag is None else parse_etags(etag)
     return Precondition(if_match=if_match, modified_at=second, size=length)
-
-
-def _conditions(headers: Headers, prefix: str) -> Precondition:
-    match = _all(headers, prefix + "if-match")
-    none_match = _all(headers, prefix + "if-none-match")
-    modified = headers.get(prefix + "if-modified-since")
-    unmodified = headers.get(prefix + "if-unmodified-since")
-    if match is None and none_match is None and modified is None and unmodified is None:
-        return ALWAYS
-    return Precondition(
-        if_match=() if match is None else parse_etags(match),
-        if_none_match=() if none_match is None else parse_etags(none_match, weak=True),
-        modified_since=None if modified is None else parse_http_date(modified),
-        unmodified_since=None if unmodified is None else parse_http_date(unmodified),
-    )
 
 
 def _all(headers: Headers, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Header values: text that is safe to send, and the free metadata of S3.
+"""Header values: text that is safe to send, and free metadata.
 
 The text of a value is UTF-8 where the bytes are, else Latin-1, so that whatever a client sends
 becomes text that every door can show. Nothing with a line break ever becomes a header field.
@@ -14,8 +14,6 @@ from typing import Final
 
 from entrepot.errors import ArgumentInvalid
 from entrepot.wire.http import Headers
-
-METADATA_PREFIX: Final = b"x-amz-meta-"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -49,24 +47,24 @@ def make_field(name: str, value: str) -> tuple[bytes, bytes]:
     return name.encode("ascii"), check_text(name, value).encode("utf-8")
 
 
-def parse_user_metadata(headers: Headers) -> dict[str, str]:
-    """The x-amz-meta-* fields by lower-case name without the prefix (S3 PutObject).
+def parse_user_metadata(headers: Headers, prefix: bytes) -> dict[str, str]:
+    """The fields whose names begin with a prefix, by lower-case name without it.
 
     RFC 2047 words are decoded; several fields of one name become one value with commas. What names and
     sizes may be is for others to decide.
     """
     found: dict[str, str] = {}
     for raw_name, raw_value in headers.raw:
-        if raw_name.startswith(METADATA_PREFIX):
-            name = raw_name[len(METADATA_PREFIX) :].decode("latin-1")
+        if raw_name.startswith(prefix):
+            name = raw_name[len(prefix) :].decode("latin-1")
             value = decode_words(text_of(raw_value))
             found[name] = f"{found[name]},{value}" if name in found else value
     return found
 
 
-def user_metadata_fields(user: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """The x-amz-meta-* fields of an answer."""
-    return [(METADATA_PREFIX + name.encode("ascii"), encode_words(value)) for name, value in user.items()]
+def user_metadata_fields(user: Mapping[str, str], prefix: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields of an answer, each name with the prefix before it."""
+    return [(prefix + name.encode("ascii"), encode_words(value)) for name, value in user.items()]
 
 
 def encode_words(value: str) -> bytes:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-from entrepot.errors import ArgumentInvalid, RangeInvalid
+from entrepot.errors import RangeInvalid
 from entrepot.model import Span
 
 # More digits than any size has. Longer numbers would only cost time to convert.
 _DIGITS = 20
 _RANGE = re.compile(r"\s*bytes\s*=\s*([0-9]*)-([0-9]*)\s*", re.IGNORECASE | re.ASCII)
-_COPY_RANGE = re.compile(r"bytes=([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
 
 
 def parse_range(value: str | None, size: int) -> Span | None:
@@ -53,21 +52,6 @@ def _number(digits: str) -> int:
 def _long_number(digits: str) -> int:
     significant = digits.lstrip("0")
     return int(significant or "0") if len(significant) <= _DIGITS else 10**_DIGITS
-
-
-def parse_copy_range(value: str, size: int) -> Span:
-    """The range of a copy source of ``size`` bytes (S3 UploadPartCopy).
-
-    Only ``bytes=first-last`` within the source will do: raises ArgumentInvalid for another form
-    and RangeInvalid for one that reaches beyond the end.
-    """
-    match = _COPY_RANGE.fullmatch(value.strip())
-    if match is None or int(match[2]) < int(match[1]):
-        raise ArgumentInvalid("x-amz-copy-source-range", value, "write it as bytes=first-last")
-    span = Span(int(match[1]), int(match[2]) + 1)
-    if span.end > size:
-        raise RangeInvalid(size, value)
-    return span
 
 
 def content_range(span: Span | None, size: int) -> str:

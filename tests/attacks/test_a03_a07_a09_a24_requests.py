@@ -28,7 +28,8 @@ def test_a3_no_header_of_a_client_is_taken_for_one_of_ours(server: Server) -> No
     names = [
         "x-minio-replication-actual-object-size", "x-minio-source-etag", "x-internal-size", "x-object-sysmeta-acl",
         "x-entrepot-hash", "x-amz-version-id", "x-amz-delete-marker", "x-amz-expiration", "x-amz-replication-status",
-        "x-amz-mp-parts-count", "x-amz-request-id", "etag", "last-modified", "server", "location", "x-forwarded-for",
+        "x-amz-mp-parts-count", "x-amz-request-id", "x-request-id", "etag", "last-modified", "server", "location",
+        "x-forwarded-for",
     ]  # fmt: skip
     sent = [(name, "planted") for name in names]
     sent += [("x-amz-meta-mine", "kept"), ("x-amz-meta-x-amz-version-id", "kept as mine")]

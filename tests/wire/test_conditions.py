@@ -11,13 +11,13 @@ from entrepot.model import ALWAYS, Precondition
 from entrepot.wire.conditions import (
     delete_condition,
     parse_conditions,
-    parse_delete_conditions,
     parse_etags,
-    parse_source_conditions,
     quote_etag,
     range_holds,
 )
 from entrepot.wire.http import Headers
+
+NOW = 2_000_000_000
 
 
 def headers(**fields: str) -> Headers:
@@ -50,7 +50,7 @@ def test_etags(value: str, tags: tuple[str, ...]) -> None:
 
 def test_weak_tags_match_only_where_weak_comparison_is_meant() -> None:
     assert parse_etags('W/"abc", "def"', weak=True) == ("abc", "def")
-    assert parse_conditions(headers(if_match='W/"abc"', if_none_match='W/"abc"')) == Precondition(
+    assert parse_conditions(headers(if_match='W/"abc"', if_none_match='W/"abc"'), NOW) == Precondition(
         if_match=('W/"abc"',),
         if_none_match=("abc",),
     )
@@ -70,9 +70,9 @@ def test_any_text_gives_tags_and_a_lone_star_alone_is_any(value: str) -> None:
 
 
 def test_no_conditions() -> None:
-    assert parse_conditions(headers(host="x")) is ALWAYS
-    assert parse_source_conditions(headers(if_match="x")) is ALWAYS
-    assert parse_delete_conditions(headers(if_none_match="x")) is ALWAYS
+    assert parse_conditions(headers(host="x"), NOW) is ALWAYS
+    assert parse_conditions(headers(if_match="x"), NOW, "x-source-") is ALWAYS
+    assert delete_condition(None, None, None) is ALWAYS
 
 
 def test_all_four() -> None:
@@ -90,18 +90,21 @@ def test_all_four() -> None:
                 if_none_match='"b", c',
                 if_modified_since=date,
                 if_unmodified_since=later,
-            )
+            ),
+            NOW,
         )
         == expected
     )
     assert (
-        parse_source_conditions(
+        parse_conditions(
             headers(
-                x_amz_copy_source_if_match='"a"',
-                x_amz_copy_source_if_none_match='"b", c',
-                x_amz_copy_source_if_modified_since=date,
-                x_amz_copy_source_if_unmodified_since=later,
-            )
+                x_source_if_match='"a"',
+                x_source_if_none_match='"b", c',
+                x_source_if_modified_since=date,
+                x_source_if_unmodified_since=later,
+            ),
+            NOW,
+            "x-source-",
         )
         == expected
     )
@@ -109,25 +112,28 @@ def test_all_four() -> None:
 
 def test_a_list_in_several_lines_is_one() -> None:
     fields = Headers([(b"if-match", b'"a"'), (b"host", b"x"), (b"if-match", b'"b"')])
-    assert parse_conditions(fields).if_match == ("a", "b")
+    assert parse_conditions(fields, NOW).if_match == ("a", "b")
 
 
 def test_an_empty_condition_is_one_that_nothing_matches() -> None:
-    assert parse_conditions(headers(if_match="")).if_match == ("",)
+    assert parse_conditions(headers(if_match=""), NOW).if_match == ("",)
 
 
 def test_a_date_that_is_none_is_ignored() -> None:
-    assert parse_conditions(headers(if_modified_since="yesterday")) == ALWAYS
+    assert parse_conditions(headers(if_modified_since="yesterday"), NOW) == ALWAYS
+
+
+def test_a_modification_that_is_still_to_come_is_ignored() -> None:
+    date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    for now, since in ((784111776, None), (784111777, 784111777)):
+        found = parse_conditions(headers(if_modified_since=date, if_unmodified_since=date), now)
+        assert found == Precondition(modified_since=since, unmodified_since=784111777)
 
 
 def test_delete_conditions() -> None:
-    assert parse_delete_conditions(
-        headers(
-            if_match='"a"',
-            x_amz_if_match_last_modified_time="Sun, 06 Nov 1994 08:49:37 GMT",
-            x_amz_if_match_size="0",
-        )
-    ) == Precondition(if_match=("a",), modified_at=784111777, size=0)
+    date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    expected = Precondition(if_match=("a",), modified_at=784111777, size=0)
+    assert delete_condition('"a"', date, "0") == expected
     assert delete_condition(None, "1994-11-06T08:49:37Z", None) == Precondition(modified_at=784111777)
     for modified, size in (("yesterday", None), (None, "-1"), (None, ""), (None, "1" * 30), (None, "²")):
         with pytest.raises(ArgumentInvalid):

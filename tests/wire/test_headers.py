@@ -20,6 +20,7 @@ from entrepot.wire.headers import (
 )
 from entrepot.wire.http import Headers
 
+PREFIX = b"x-meta-"
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
 
 
@@ -48,24 +49,24 @@ def test_user_metadata() -> None:
     headers = Headers(
         [
             (b"host", b"x"),
-            (b"x-amz-meta-colour", b"red"),
-            (b"x-amz-meta-empty", b""),
-            (b"x-amz-meta-colour", b"blue"),
-            (b"x-amz-metadata-directive", b"COPY"),
-            (b"x-amz-meta-raw", "ö".encode()),
-            (b"x-amz-meta-word", b"=?UTF-8?B?w7Y=?= =?utf-8?Q?=C3=B6_x?= plainly"),
+            (b"x-meta-colour", b"red"),
+            (b"x-meta-empty", b""),
+            (b"x-meta-colour", b"blue"),
+            (b"x-metadata-directive", b"COPY"),
+            (b"x-meta-raw", "ö".encode()),
+            (b"x-meta-word", b"=?UTF-8?B?w7Y=?= =?utf-8?Q?=C3=B6_x?= plainly"),
         ]
     )
-    user = parse_user_metadata(headers)
+    user = parse_user_metadata(headers, PREFIX)
     assert user == {"colour": "red,blue", "empty": "", "raw": "ö", "word": "öö x plainly"}
-    assert user_metadata_fields(user) == [
-        (b"x-amz-meta-colour", b"red,blue"),
-        (b"x-amz-meta-empty", b""),
-        (b"x-amz-meta-raw", b"=?UTF-8?B?w7Y=?="),
-        (b"x-amz-meta-word", b"=?UTF-8?Q?=C3=B6=C3=B6=20x=20plainly?="),
+    assert user_metadata_fields(user, PREFIX) == [
+        (b"x-meta-colour", b"red,blue"),
+        (b"x-meta-empty", b""),
+        (b"x-meta-raw", b"=?UTF-8?B?w7Y=?="),
+        (b"x-meta-word", b"=?UTF-8?Q?=C3=B6=C3=B6=20x=20plainly?="),
     ]
-    assert parse_user_metadata(Headers(user_metadata_fields(user))) == user
-    assert parse_user_metadata(Headers([(b"host", b"x")])) == {}
+    assert parse_user_metadata(Headers(user_metadata_fields(user, PREFIX)), PREFIX) == user
+    assert parse_user_metadata(Headers([(b"host", b"x")]), PREFIX) == {}
 
 
 @given(TEXT)
@@ -103,9 +104,9 @@ def test_what_is_no_sound_word_stays(value: str) -> None:
 
 
 def test_a_line_break_hidden_in_a_word_is_not_sent_as_one() -> None:
-    user = parse_user_metadata(Headers([(b"x-amz-meta-a", b"=?UTF-8?Q?a=0D=0Aset-cookie:x?=")]))
+    user = parse_user_metadata(Headers([(b"x-meta-a", b"=?UTF-8?Q?a=0D=0Aset-cookie:x?=")]), PREFIX)
     assert user == {"a": "a\r\nset-cookie:x"}
-    [(_, sent)] = user_metadata_fields(user)
+    [(_, sent)] = user_metadata_fields(user, PREFIX)
     assert b"\r" not in sent
     assert b"\n" not in sent
 

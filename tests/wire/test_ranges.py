@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from entrepot.errors import ArgumentInvalid, RangeInvalid
+from entrepot.errors import RangeInvalid
 from entrepot.model import Span
-from entrepot.wire.ranges import content_range, parse_copy_range, parse_range
+from entrepot.wire.ranges import content_range, parse_range
 
 
 @pytest.mark.parametrize(
@@ -118,29 +118,6 @@ def test_any_text_is_read_or_refused(value: str, size: int) -> None:
     except RangeInvalid:
         return
     assert span is None or 0 <= span.start < span.end <= size
-
-
-def test_copy_range() -> None:
-    assert parse_copy_range("bytes=0-9", 10) == Span(0, 10)
-    assert parse_copy_range("bytes=3-3", 10) == Span(3, 4)
-    for improper in (
-        "0-2",
-        "bytes=0",
-        "bytes=hello-world",
-        "bytes=0-bar",
-        "bytes=hello-",
-        "bytes=0-2,3-5",
-        "bytes=5-",
-        "bytes=-5",
-        "bytes=4-3",
-        "",
-        f"bytes=0-{'9' * 5000}",
-    ):
-        with pytest.raises(ArgumentInvalid):
-            parse_copy_range(improper, 10)
-    for beyond in ("bytes=0-10", "bytes=0-21", "bytes=10-12"):
-        with pytest.raises(RangeInvalid):
-            parse_copy_range(beyond, 10)
 
 
 def test_content_range() -> None:

@@ -16,7 +16,10 @@ _CANNED: Final = frozenset({
     "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read",
     "bucket-owner-full-control", "log-delivery-write",
 })  # fmt: skip
-_GRANTS: Final = ("full-control", "read", "read-acp", "write", "write-acp")
+GRANTS: Final = frozenset(
+    b"x-amz-grant-" + name for name in (b"full-control", b"read", b"read-acp", b"write", b"write-acp")
+)
+"""Headers that grant something to one person or group."""
 
 
 def canned(headers: Headers) -> str | None:
@@ -31,9 +34,8 @@ def canned(headers: Headers) -> str | None:
 
 def check_no_grants(headers: Headers) -> None:
     """Raises the refusal NotImplemented for a grant to one person."""
-    for name in _GRANTS:
-        if f"x-amz-grant-{name}" in headers:
-            raise refuse("NotImplemented", "Grants are not implemented here: use x-amz-acl, private or public-read.")
+    if not headers.lacks(GRANTS):
+        raise refuse("NotImplemented", "Grants are not implemented here: use x-amz-acl, private or public-read.")
 
 
 def public_read(headers: Headers) -> bool:

@@ -24,10 +24,13 @@ from entrepot.wire.http import Headers, Request, Response
 SINGLE_LIMIT: Final = 5 * 1024**3
 """Bytes of one PutObject or UploadPart."""
 
+METADATA_PREFIX: Final = b"x-amz-meta-"
+"""Before the name of free metadata."""
+
 DEFAULT_CHECKSUM: Final = "crc64nvme"
 """Kept when the client announces none, as S3 does."""
 
-_VERSION_ID: Final = re.compile(r"[!-~]+")
+_VERSION_ID: Final = re.compile(r"null|[0-9a-f]{32}")
 
 _CONDITIONAL: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
 
@@ -94,13 +97,11 @@ class Call:
         return parse_number(name, self.param(name), least, most)
 
     def version_id(self) -> str | None:
-        """The version that the query names. Raises the refusal InvalidArgument for what no version is called:
-        a deletion sends the id back in a header, also of a version that is not there.
-        """
+        """The version that the query names. Raises the refusal InvalidArgument for what no version is called."""
         found = self.param("versionId")
         if found is not None and not _VERSION_ID.fullmatch(found):
             raise refuse(
-                "InvalidArgument", "A version id is made of printable ASCII characters.", ArgumentName="versionId",
+                "InvalidArgument", sentence="Invalid version id specified", ArgumentName="versionId",
                 ArgumentValue=found,
             )  # fmt: skip
         return found
@@ -242,7 +243,7 @@ def parse_meta(request: Request) -> Meta:
     headers = request.headers
     kept = {} if headers.lacks(_DESCRIBING) else _parse_kept(headers)
     media_type = headers.raw_get(b"content-type")
-    return Meta("" if media_type is None else text_of(media_type), kept, parse_user_metadata(headers))
+    return Meta("" if media_type is None else text_of(media_type), kept, parse_user_metadata(headers, METADATA_PREFIX))
 
 
 def _parse_kept(headers: Headers) -> dict[str, str]:
@@ -274,11 +275,12 @@ def parse_number(name: str, text: str | None, least: int, most: int) -> int | No
     )
 
 
-def conditions(headers: Headers) -> Precondition:
+def conditions(call: Call, prefix: str = "") -> Precondition:
     """The preconditions of a request; the common case has none and costs next to nothing."""
-    if headers.lacks(_CONDITIONAL):
+    headers = call.request.headers
+    if not prefix and headers.lacks(_CONDITIONAL):
         return ALWAYS
-    return parse_conditions(headers)
+    return parse_conditions(headers, call.core.clock() // 1_000_000, prefix)
 
 
 def version_field(version_id: str) -> list[tuple[bytes, bytes]]:

@@ -26,14 +26,18 @@ _ABSENT: Final = frozenset({
 })  # fmt: skip
 
 _DATES: Final = frozenset({b"if-modified-since", b"if-unmodified-since"})
+_OF_DELETIONS: Final = frozenset({b"x-amz-if-match-last-modified-time", b"x-amz-if-match-size"})
+_OF_WRITES: Final = _DATES | _OF_DELETIONS
+_OF_PARTS: Final = _OF_WRITES | {b"if-match", b"if-none-match"}
 _NOT_OF_DELETIONS: Final = _DATES | {b"if-none-match"}
 
 
-def check_demands(call: Call) -> None:
+def check_demands(call: Call, *, conditional: bool = True) -> None:
     """Raises the refusals NotImplemented, InvalidStorageClass, and InvalidArgument for a version that is to be
-    written: versions only come to be. ACLs depend on the bucket: see ``acl``.
+    written: versions only come to be. ACLs depend on the bucket: see ``acl``. What is not ``conditional`` takes no
+    precondition at all.
     """
-    check_write_conditions(call.request.headers)
+    _check_conditions(call.request.headers, _OF_WRITES if conditional else _OF_PARTS)
     version_id = call.param("versionId")
     if version_id is not None:
         raise refuse(
@@ -51,7 +55,7 @@ def check_demands(call: Call) -> None:
 
 def check_write_conditions(headers: Headers) -> None:
     """Refuse to write on a condition that S3 has for reads alone. Raises the refusal NotImplemented."""
-    _check_conditions(headers, _DATES)
+    _check_conditions(headers, _OF_WRITES)
 
 
 def check_delete_conditions(headers: Headers) -> None:

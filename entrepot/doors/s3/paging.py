@@ -11,13 +11,17 @@ from entrepot.doors.s3.refusal import refuse
 _LARGEST: Final = 2**31 - 1
 
 
-def parse_limit(text: str | None, name: str, *, most: int, default: int, least: int = 0) -> int:
-    """The length of a page; more than ``most`` is that. Raises the refusal InvalidArgument."""
+def parse_limit(
+    text: str | None, name: str, *, most: int, default: int, least: int = 0, largest: int = _LARGEST
+) -> int:
+    """The length of a page; more than ``most`` is that. Raises the refusal InvalidArgument for what is no number from
+    ``least`` to ``largest``.
+    """
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text) <= _LARGEST):
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text) <= largest):
         raise refuse(
-            "InvalidArgument", sentence=f"Argument {name} must be an integer between {least} and {_LARGEST}",
+            "InvalidArgument", sentence=f"Argument {name} must be an integer between {least} and {largest}",
             ArgumentName=name, ArgumentValue=text,
         )  # fmt: skip
     return min(int(text), most)

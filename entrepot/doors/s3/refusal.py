@@ -101,6 +101,10 @@ TABLE: Mapping[str, tuple[int, str]] = {
     ),
     "IncompleteBody": (_BAD, "You did not provide the number of bytes specified by the Content-Length HTTP header"),
     "InvalidArgument": (_BAD, "Invalid Argument"),
+    "InvalidBucketAclWithObjectOwnership": (
+        _BAD,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
     "InvalidBucketName": (_BAD, "The specified bucket is not valid."),
     "InvalidDigest": (_BAD, "The Content-MD5 you specified is not valid."),
     "InvalidEncryptionAlgorithmError": (

@@ -107,12 +107,24 @@ class Door:
 
     async def __call__(self, request: Request) -> Response:
         try:
-            return await self._answer(request)
+            response = await self._answer(request)
         except Refusal as refusal:
-            return render(request, refusal)
+            return self._refused(request, refusal)
         except EntrepotError as error:
             request.note["error"] = str(error)
-            return render(request, refusal_of(error))
+            return self._refused(request, refusal_of(error))
+        response.headers.append((b"x-amz-request-id", request.id.encode()))
+        if "key" not in request.note and "bucket" in request.note:
+            response.headers.append((b"x-amz-bucket-region", self._region.encode()))
+        return response
+
+    def _refused(self, request: Request, refusal: Refusal) -> Response:
+        """The answer to a refused request. From the region SDKs learn how to ask again."""
+        response = render(request, refusal)
+        response.headers.append((b"x-amz-request-id", request.id.encode()))
+        if "bucket" in request.note and refusal.code != "NoSuchBucket":
+            response.headers.append((b"x-amz-bucket-region", self._region.encode()))
+        return response
 
     async def _answer(self, request: Request) -> Response:
         if request.raw_query:

@@ -212,3 +212,35 @@ def test_an_acl_in_the_header_and_another_in_the_body(door: Door, path: str) -> 
     body, headers = b"<AccessControlPolicy/>", {"x-amz-acl": "private"}
     door.ask("PUT", path, "acl", body, headers=headers).refused(400, "UnexpectedContent")
     door.ask("PUT", path, "acl", headers=headers).ok()
+
+
+def test_every_answer_of_a_bucket_tells_its_region(door: Door) -> None:
+    """SDKs that guessed another region look for it, in refusals and answers to HEAD most of all."""
+    door.ask("PUT", "/mine").ok()
+    for method, path, query, keys in (
+        ("HEAD", "/mine", "", door.root), ("GET", "/mine", "", door.root), ("GET", "/mine", "tagging", door.root),
+        ("HEAD", "/mine", "", None), ("GET", "/mine", "", None), ("GET", "/mine/none", "", door.root),
+        ("HEAD", "/mine/none", "", door.root), ("PUT", "/mine/k", "", None), ("GET", "/mine", "list-type=3", door.root),
+    ):  # fmt: skip
+        assert door.ask(method, path, query, keys=keys).headers["x-amz-bucket-region"] == "us-east-1"
+    for method in ("HEAD", "GET"):
+        assert "x-amz-bucket-region" not in door.ask(method, "/none").ok(404).headers
+    assert "x-amz-bucket-region" not in door.ask("GET", "/").ok().headers
+
+
+@pytest.mark.parametrize("name", ["x-amz-acl", "x-amz-grant-read"])
+def test_a_bucket_without_acls_gets_none(door: Door, name: str) -> None:
+    """It is never a public one by accident."""
+    enforced = {"x-amz-object-ownership": "BucketOwnerEnforced"}
+    value = "public-read" if name == "x-amz-acl" else 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    door.ask("PUT", "/mine", headers=enforced | {name: value}).refused(400, "InvalidBucketAclWithObjectOwnership")
+    door.ask("HEAD", "/mine").refused(404, "NoSuchBucket")
+    door.ask("PUT", "/mine", headers={"x-amz-object-ownership": "none"}).refused(400, "InvalidArgument")
+    door.ask("PUT", "/mine", headers=enforced | {"x-amz-acl": "private"}).ok()
+    door.ask("GET", "/mine", keys=None).refused(403, "AccessDenied")
+
+
+def test_more_buckets_than_a_page_may_have(door: Door) -> None:
+    door.ask("GET", "/", "max-buckets=10000").ok()
+    for number in ("10001", "0", "x"):
+        door.ask("GET", "/", f"max-buckets={number}").refused(400, "InvalidArgument")

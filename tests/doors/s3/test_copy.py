@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from entrepot.model import Right
+from entrepot.doors.s3.operations.copies import parse_copy_range
+from entrepot.doors.s3.refusal import Refusal
+from entrepot.errors import RangeInvalid
+from entrepot.model import Right, Span
 from tests.doors.s3.door import Door, path_of
 from tests.doors.s3.multipart import LEAST, begin, complete
 
@@ -187,3 +190,49 @@ def test_a19_copy_sources_that_name_nothing(door: Door, source: str) -> None:
     assert answer.status == 400
     assert answer.word("Code") in ("InvalidArgument", "KeyTooLongError")
     door.ask("HEAD", "/bucket/a19").refused(404, "NoSuchKey")
+
+
+def test_copy_range() -> None:
+    assert parse_copy_range("bytes=0-9", 10) == Span(0, 10)
+    assert parse_copy_range("bytes=3-3", 10) == Span(3, 4)
+    for improper in (
+        "0-2",
+        "bytes=0",
+        "bytes=hello-world",
+        "bytes=0-bar",
+        "bytes=hello-",
+        "bytes=0-2,3-5",
+        "bytes=5-",
+        "bytes=-5",
+        "bytes=4-3",
+        "",
+        f"bytes=0-{'9' * 5000}",
+    ):
+        with pytest.raises(Refusal, match="InvalidArgument"):
+            parse_copy_range(improper, 10)
+    for beyond in ("bytes=0-10", "bytes=0-21", "bytes=10-12"):
+        with pytest.raises(RangeInvalid):
+            parse_copy_range(beyond, 10)
+
+
+def test_a_plus_in_the_source_is_a_space(door: Door) -> None:
+    for key, body in (("a b", b"space"), ("a+b", b"plus")):
+        door.ask("PUT", path_of("bucket", key), body=body).ok()
+    for source, body in (("bucket/a+b", b"space"), ("bucket/a%2Bb", b"plus"), ("/bucket/a%20b", b"space")):
+        door.ask("PUT", "/bucket/copied", headers={"x-amz-copy-source": source}).ok()
+        assert door.ask("GET", "/bucket/copied").body == body
+
+
+@pytest.mark.parametrize("name", ["range", "x-amz-copy-source-range"])
+def test_an_object_is_copied_as_a_whole(door: Door, name: str) -> None:
+    headers = {"x-amz-copy-source": "bucket/source", name: "bytes=0-1"}
+    door.ask("PUT", "/bucket/part-of", headers=headers).refused(400, "InvalidRequest")
+
+
+def test_a_copy_where_versions_were_kept_says_that_it_is_the_null_version(door: Door) -> None:
+    door.ask("PUT", "/suspended").ok()
+    headers = {"x-amz-copy-source": "bucket/source"}
+    assert "x-amz-version-id" not in door.ask("PUT", "/suspended/k", headers=headers).ok().headers
+    for status in (b"Enabled", b"Suspended"):
+        door.ask("PUT", "/suspended", "versioning", VERSIONING.replace(b"Enabled", status)).ok()
+    assert door.ask("PUT", "/suspended/k", headers=headers).ok().headers["x-amz-version-id"] == "null"

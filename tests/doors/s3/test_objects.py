@@ -10,6 +10,7 @@ import pytest
 
 from entrepot.digests import digest_of
 from tests.doors.s3.door import Call, Door
+from tests.doors.s3.multipart import begin
 
 VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 ALGORITHMS = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"]
@@ -166,8 +167,10 @@ def test_delete_markers_in_the_way(door: Door) -> None:
         assert named.refused(405, "MethodNotAllowed").headers["x-amz-delete-marker"] == "true"
     assert door.ask("GET", "/versions/k", f"versionId={kept}").ok().body == b"kept"
     assert door.ask("GET", "/versions/k", "versionId=null").ok().body == b"null"
-    door.ask("GET", "/versions/k", "versionId=").refused(400, "InvalidArgument")
-    door.ask("GET", "/versions/k", "versionId=none").refused(404, "NoSuchVersion")
+    for malformed in ("", "none", "NULL", "g" * 32, "a" * 33):
+        for method in ("GET", "DELETE"):
+            door.ask(method, "/versions/k", f"versionId={malformed}").refused(400, "InvalidArgument")
+    door.ask("GET", "/versions/k", f"versionId={'0' * 32}").refused(404, "NoSuchVersion")
     gone = door.ask("DELETE", "/versions/k", f"versionId={marker['x-amz-version-id']}").ok(204).headers
     assert gone["x-amz-delete-marker"] == "true"
     assert door.ask("GET", "/versions/k").ok().body == b"kept"
@@ -183,7 +186,7 @@ def test_attributes(door: Door) -> None:
     assert told.words("Checksum") == []
     for words in ("", "Nonsense", "ETag,Nonsense"):
         refused = door.ask("GET", "/bucket/attributes", "attributes", headers={"x-amz-object-attributes": words})
-        refused.refused(400, "InvalidArgument")
+        refused.refused(400, "InvalidArgument" if words.strip() else "InvalidRequest")
 
 
 @pytest.mark.parametrize(
@@ -268,3 +271,20 @@ def test_a18_an_id_that_no_version_can_have(door: Door, method: str, version: st
     """A deletion tells the id in a header field, which must not become two."""
     answer = door.ask(method, "/bucket/k", f"versionId={version}").refused(400, "InvalidArgument")
     assert not {"x-amz-version-id", "set-cookie"} & answer.headers.keys()
+
+
+@pytest.mark.parametrize("name", ["if-match", "if-none-match", "x-amz-if-match-size"])
+def test_a_part_is_not_written_on_a_condition(door: Door, name: str) -> None:
+    """S3 has conditions for the completion; on what leads there they would be overlooked."""
+    upload = begin(door, "/bucket/parts")
+    headers = {name: "*"}
+    door.ask("POST", "/bucket/parts", "uploads", headers=headers).refused(501, "NotImplemented")
+    door.ask("PUT", "/bucket/parts", f"uploadId={upload}&partNumber=1", headers=headers).refused(501, "NotImplemented")
+
+
+def test_not_modified_since_a_time_to_come_is_ignored(door: Door) -> None:
+    door.ask("PUT", "/bucket/dated", body=b"x").ok()
+    for date, status in (("Sun, 06 Nov 2094 08:49:37 GMT", 200), ("Sun, 06 Nov 1994 08:49:37 GMT", 200)):
+        door.ask("GET", "/bucket/dated", headers={"if-modified-since": date}).ok(status)
+    now = door.ask("HEAD", "/bucket/dated").headers["last-modified"]
+    door.ask("GET", "/bucket/dated", headers={"if-modified-since": now}).ok(304)

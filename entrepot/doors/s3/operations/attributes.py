@@ -14,6 +14,9 @@ from entrepot.wire.dates import http_date
 from entrepot.wire.http import Headers, Response
 
 _WORDS: Final = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
+_NONE_ASKED: Final = (
+    "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty"
+)
 _PAGE: Final = 1000
 
 
@@ -35,9 +38,14 @@ async def get_object_attributes(call: Call) -> Response:
 
 def _asked(headers: Headers) -> frozenset[str]:
     name = "x-amz-object-attributes"
+    if not "".join(headers.all(name)).strip():
+        raise refuse("InvalidRequest", sentence=_NONE_ASKED)
     words = frozenset(word.strip() for line in headers.all(name) for word in line.split(",") if word.strip())
     if not words or not words <= _WORDS:
-        raise refuse("InvalidArgument", f"Name some of {', '.join(sorted(_WORDS))}.", ArgumentName=name)
+        raise refuse(
+            "InvalidArgument", f"Name some of {', '.join(sorted(_WORDS))}.",
+            sentence="Invalid attribute name specified.", ArgumentName=name,
+        )  # fmt: skip
     return words
 
 

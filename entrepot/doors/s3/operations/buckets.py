@@ -6,7 +6,7 @@ from typing import Final
 
 from entrepot.core import BucketChange
 from entrepot.core.access import Action
-from entrepot.doors.s3.acl import check_no_grants, public_read
+from entrepot.doors.s3.acl import GRANTS, check_no_grants, public_read
 from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.documents import outgoing as documents
@@ -16,12 +16,15 @@ from entrepot.doors.s3.paging import decode_token, encode_token, parse_limit
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import BucketExists
 from entrepot.model import Bucket
-from entrepot.wire.http import Response
+from entrepot.wire.http import Headers, Response
 
 PAGE: Final = 10_000
 """Buckets in one answer at most."""
 
 _PAGING: Final = ("max-buckets", "prefix", "continuation-token", "bucket-region")
+
+ENFORCED: Final = "BucketOwnerEnforced"
+_OWNERSHIPS: Final = frozenset({ENFORCED, "BucketOwnerPreferred", "ObjectWriter"})
 
 FIRST_REGION: Final = "us-east-1"
 """The region in which an owner may create a bucket again."""
@@ -29,7 +32,7 @@ FIRST_REGION: Final = "us-east-1"
 
 async def list_buckets(call: Call) -> Response:
     """S3 ListBuckets, in one answer or in pages of max-buckets."""
-    limit = parse_limit(call.param("max-buckets"), "max-buckets", least=1, most=PAGE, default=PAGE)
+    limit = parse_limit(call.param("max-buckets"), "max-buckets", least=1, most=PAGE, default=PAGE, largest=PAGE)
     prefix = call.param("prefix") or ""
     token = call.param("continuation-token")
     after = decode_token(token) if token else ""
@@ -78,11 +81,26 @@ async def create_bucket(call: Call) -> Response:
 def _check_creation(call: Call) -> None:
     """Raises Refusal for what a new bucket cannot have here."""
     headers = call.request.headers
+    _check_ownership(headers)
     check_no_grants(headers)
     if (headers.get("x-amz-bucket-object-lock-enabled") or "false").lower() != "false":
         raise refuse("NotImplemented", "Object lock is not implemented here.")
-    if headers.get("x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
-        raise refuse("NotImplemented", "Objects belong to whoever wrote them: other ownership is not implemented here.")
+
+
+def _check_ownership(headers: Headers) -> None:
+    """Who asks for a bucket without ACLs does not get one with an ACL, least of all a public one."""
+    ownership = headers.get("x-amz-object-ownership")
+    if ownership is None:
+        return
+    if ownership not in _OWNERSHIPS:
+        raise refuse(
+            "InvalidArgument", sentence="Invalid x-amz-object-ownership header", ArgumentName="x-amz-object-ownership",
+            ArgumentValue=ownership,
+        )  # fmt: skip
+    if ownership != ENFORCED:
+        raise refuse("NotImplemented", "The owner of an object is who wrote it: there is no other ownership here.")
+    if headers.get("x-amz-acl", "private") != "private" or not headers.lacks(GRANTS):
+        raise refuse("InvalidBucketAclWithObjectOwnership")
 
 
 async def optional_document(call: Call) -> bytes:
@@ -96,7 +114,7 @@ async def optional_document(call: Call) -> bytes:
 async def head_bucket(call: Call) -> Response:
     """S3 HeadBucket."""
     await call.enter()
-    return done([(b"x-amz-bucket-region", call.region.encode())])
+    return done()
 
 
 async def delete_bucket(call: Call) -> Response:

@@ -27,14 +27,13 @@ from entrepot.doors.s3.demands import check_demands, check_unencrypted, check_wr
 from entrepot.doors.s3.documents import lists, outgoing
 from entrepot.doors.s3.documents.incoming import COMPLETE_BYTES, parse_complete
 from entrepot.doors.s3.documents.outgoing import Owner
-from entrepot.doors.s3.operations.copies import get_source, source_errors, source_fields
+from entrepot.doors.s3.operations.copies import get_source, parse_copy_range, source_errors, source_fields
 from entrepot.doors.s3.paging import parse_encoding, parse_limit
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import ArgumentInvalid, DigestMismatch
 from entrepot.model import NO_CHECKSUMS, Span
 from entrepot.wire.conditions import quote_etag
 from entrepot.wire.http import Response
-from entrepot.wire.ranges import parse_copy_range
 
 LEAST_PART: Final = 5 * 1024**2
 """Bytes of every part but the last."""
@@ -64,7 +63,7 @@ def part_number(call: Call) -> int:
 async def create_upload(call: Call) -> Response:
     """S3 CreateMultipartUpload."""
     headers = call.request.headers
-    check_demands(call)
+    check_demands(call, conditional=False)
     await check_written_acl(call)
     algorithm, composite = parse_upload_checksum(headers)
     upload = await call.core.uploads.create(
@@ -82,7 +81,7 @@ async def create_upload(call: Call) -> Response:
 
 async def upload_part(call: Call) -> Response:
     """S3 UploadPart."""
-    check_demands(call)
+    check_demands(call, conditional=False)
     number = part_number(call)
     incoming = call.incoming()
     keep = () if incoming.announced is None else (incoming.announced,)
@@ -99,7 +98,7 @@ async def upload_part(call: Call) -> Response:
 async def copy_part(call: Call) -> Response:
     """S3 UploadPartCopy."""
     headers = call.request.headers
-    check_demands(call)
+    check_demands(call, conditional=False)
     number = part_number(call)
     source = await get_source(call)
     asked = headers.get("x-amz-copy-source-range")
@@ -119,7 +118,7 @@ async def complete_upload(call: Call) -> Response:
     if said.parts is not None and said.parts != len(named):
         raise refuse("BadDigest", f"The checksum is said to be of {said.parts} parts; {len(named)} are named.")
     completion = Completion(
-        [ListedPart(part.number, part.etag, part.checksums) for part in named], conditions(headers),
+        [ListedPart(part.number, part.etag, part.checksums) for part in named], conditions(call),
         least_part=LEAST_PART, limit=OBJECT_LIMIT, size=said.size,
         checksums={said.checksum.name: said.checksum.value} if said.checksum and said.checksum.value else None,
         composite=True if said.parts is not None and said.composite is None else said.composite,

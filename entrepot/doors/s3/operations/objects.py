@@ -9,12 +9,12 @@ from typing import Final
 from entrepot.core.objects import Opened, Put
 from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.bodies.checksums import checksum_fields, wants_checksums
-from entrepot.doors.s3.calls import Call, conditions, parse_meta, version_field
+from entrepot.doors.s3.calls import METADATA_PREFIX, Call, conditions, parse_meta, version_field
 from entrepot.doors.s3.demands import check_delete_conditions, check_demands, check_unencrypted
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import DigestMismatch
 from entrepot.model import NO_CHECKSUMS, Checksums, Span, Versioning
-from entrepot.wire.conditions import parse_delete_conditions, quote_etag, range_holds
+from entrepot.wire.conditions import delete_condition, quote_etag, range_holds
 from entrepot.wire.dates import http_date
 from entrepot.wire.headers import check_text, make_field, user_metadata_fields
 from entrepot.wire.http import Response
@@ -43,7 +43,7 @@ async def put_object(call: Call) -> Response:
         raise refuse("InvalidRequest", "A part needs an uploadId beside its partNumber.")
     incoming = call.incoming()
     asking = headers.raw_get(b"expect") is not None
-    put = Put(parse_meta(call.request), incoming.intake(), (incoming.checksum,), conditions(headers), asking)
+    put = Put(parse_meta(call.request), incoming.intake(), (incoming.checksum,), conditions(call), asking)
     try:
         version = await call.core.objects.put(call.who, call.bucket, call.key, incoming.stream(), put)
     except DigestMismatch as error:
@@ -55,9 +55,8 @@ async def put_object(call: Call) -> Response:
 
 def open_object(call: Call) -> Awaitable[Opened]:
     """The version a GET or HEAD names, its preconditions met."""
-    headers = call.request.headers
-    check_unencrypted(headers)
-    return call.core.objects.open(call.who, call.bucket, call.key, call.version_id(), conditions(headers))
+    check_unencrypted(call.request.headers)
+    return call.core.objects.open(call.who, call.bucket, call.key, call.version_id(), conditions(call))
 
 
 async def get_object(call: Call) -> Response:
@@ -143,7 +142,7 @@ def object_fields(call: Call, opened: Opened, window: Window) -> list[tuple[byte
     if meta.headers:
         fields.extend(make_field(name, value) for name, value in meta.headers.items())
     if meta.user:
-        fields.extend(user_metadata_fields(meta.user))
+        fields.extend(user_metadata_fields(meta.user, METADATA_PREFIX))
     if opened.bucket.versioning is not Versioning.OFF:
         fields.append((b"x-amz-version-id", version.version_id.encode()))
     if window.checksums.values and wants_checksums(call.request.headers):
@@ -169,12 +168,15 @@ def _overridden(call: Call, fields: list[tuple[bytes, bytes]]) -> list[tuple[byt
 
 async def delete_object(call: Call) -> Response:
     """S3 DeleteObject."""
-    check_delete_conditions(call.request.headers)
-    when = parse_delete_conditions(call.request.headers)
+    headers = call.request.headers
+    check_delete_conditions(headers)
+    when = delete_condition(
+        headers.get("if-match"), headers.get("x-amz-if-match-last-modified-time"), headers.get("x-amz-if-match-size")
+    )
     deleted = await call.core.objects.delete(call.who, call.bucket, call.key, call.version_id(), when)
-    headers: list[tuple[bytes, bytes]] = []
+    fields: list[tuple[bytes, bytes]] = []
     if deleted.version_id is not None:
-        headers.append((b"x-amz-version-id", deleted.version_id.encode()))
+        fields.append((b"x-amz-version-id", deleted.version_id.encode()))
     if deleted.marker:
-        headers.append((b"x-amz-delete-marker", b"true"))
-    return Response(204, headers)
+        fields.append((b"x-amz-delete-marker", b"true"))
+    return Response(204, fields)

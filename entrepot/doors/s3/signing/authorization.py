@@ -23,13 +23,16 @@ from entrepot.doors.s3.signing.credentials import (
     shown,
     signed_names,
 )
-from entrepot.doors.s3.signing.presigned import BAD_QUERY, Fields, Presigned, read_query, read_unsigned
+from entrepot.doors.s3.signing.presigned import BAD_QUERY, CONDITIONS, Fields, Presigned, read_query, read_unsigned
 from entrepot.wire.http import Headers, Request
 
 _MALFORMED: Final = "AuthorizationHeaderMalformed"
 _AUTHORIZATION: Final = re.compile(
     rb"AWS4-HMAC-SHA256 +Credential=([^\s,]+) *, *SignedHeaders=([^\s,]+) *, *Signature=([^\s,]+) *",
 )
+_BODILESS: Final = frozenset({"GET", "HEAD"})
+_OF_NO_BODY: Final = frozenset({b"x-amz-content-sha256"})
+_NOTHING: Final[frozenset[bytes]] = frozenset()
 _SHA256: Final = re.compile(rb"[0-9A-Fa-f]{64}")
 
 
@@ -105,7 +108,7 @@ def parse(request: Request) -> Authorization | None:
     if not raw:
         return None
     presigned, query, signature = read_query(raw)
-    return None if presigned is None else _from_query(request.headers, presigned, query, signature)
+    return None if presigned is None else _from_query(request, presigned, query, signature)
 
 
 def payload_mode(value: bytes) -> Payload:
@@ -199,11 +202,12 @@ def _header_date(headers: Headers, values: dict[bytes, bytes]) -> tuple[str, int
         raise refuse("AccessDenied", sentence="AWS authentication requires a valid Date or x-amz-date header") from None
 
 
-def _from_query(headers: Headers, said: Presigned, query: bytes, signature: bytes) -> Authorization:
-    values = _signed_values(headers, said.names)
+def _from_query(request: Request, said: Presigned, query: bytes, signature: bytes) -> Authorization:
+    # What is said of a body that there is none of harms nothing: some clients say it of every request.
+    values = _signed_values(request.headers, said.names, _OF_NO_BODY if request.method in _BODILESS else _NOTHING)
     payload, mode = _presigned_payload(said.payload, values.get(b"x-amz-content-sha256"))
     for name, _ in said.fields:
-        if name in values:
+        if name in values or (name in CONDITIONS and request.headers.raw_get(name) is not None):
             raise refuse(BAD_QUERY, f"{shown(name)} is both in the query and in the header.")
     return Authorization(
         said.access_key,
@@ -236,8 +240,12 @@ def _presigned_payload(in_query: bytes | None, in_header: bytes | None) -> tuple
     return payload, mode
 
 
-def _signed_values(headers: Headers, names: frozenset[bytes]) -> dict[bytes, bytes]:
-    """Canonical values of the signed headers; refuses a request with an ``x-amz-*`` header not signed."""
+def _signed_values(
+    headers: Headers, names: frozenset[bytes], spared: frozenset[bytes] = _NOTHING
+) -> dict[bytes, bytes]:
+    """Canonical values of the signed headers; refuses a request with an ``x-amz-*`` header not signed, but for those
+    that are ``spared``.
+    """
     values: dict[bytes, bytes] = {}
     unsigned: list[bytes] = []
     authorizations = 0
@@ -245,7 +253,7 @@ def _signed_values(headers: Headers, names: frozenset[bytes]) -> dict[bytes, byt
         if name in names:
             value = header_value(raw)
             values[name] = values[name] + b"," + value if name in values else value
-        elif name.startswith(b"x-amz-"):
+        elif name.startswith(b"x-amz-") and name not in spared:
             unsigned.append(name)
         elif name == b"authorization":
             authorizations += 1

@@ -52,6 +52,9 @@ OF_THE_BODY: Final = frozenset({
     *(b"x-amz-checksum-" + name for name in (b"crc32", b"crc32c", b"crc64nvme", b"md5", b"sha1", b"sha256", b"sha512",
                                              b"xxhash128", b"xxhash3", b"xxhash64")),
 })  # fmt: skip
+CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
+"""Preconditions, which count in a query as they do in the head."""
+
 CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
@@ -154,8 +157,8 @@ def _presigned(found: dict[bytes, bytes]) -> Presigned:
 
 
 def _fields(found: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """The ``x-amz-`` parameters that are no part of the signature. Some SDKs move header fields there when they
-    presign, so that whoever uses the address need not know of them; S3 takes them for the fields.
+    """The ``x-amz-`` parameters that are no part of the signature, and preconditions. Some SDKs move header fields
+    there when they presign, so that whoever uses the address need not know of them; S3 takes them for the fields.
     """
     for encoded_name, encoded_value in found.items():
         name, value = unquote_to_bytes(encoded_name), unquote_to_bytes(encoded_value).strip(b" ")
@@ -167,7 +170,7 @@ def _fields(found: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _parameters(query: Pairs) -> dict[bytes, bytes] | None:
-    """The ``X-Amz-*`` parameters by lower-case name, or None when none of them is about a signature.
+    """The ``X-Amz-*`` parameters and preconditions by lower-case name, or None when none of them is about a signature.
 
     Names are compared after decoding and without regard to case, so that no spelling of a
     parameter slips past a check here and is understood elsewhere.
@@ -179,7 +182,7 @@ def _parameters(query: Pairs) -> dict[bytes, bytes] | None:
         lower = name.lower()
         if lower == b"awsaccesskeyid":
             raise no_version_2()
-        if not lower.startswith(b"x-amz-"):
+        if not lower.startswith(b"x-amz-") and lower not in CONDITIONS:
             continue
         if lower in found:
             problem = f"{shown(name)} is there more than once."

@@ -20,7 +20,7 @@ from entrepot.doors.s3.signing import timestamps
 from entrepot.doors.s3.signing.authorization import Payload
 from entrepot.doors.s3.signing.canonical import path_forms
 from entrepot.doors.s3.signing.credentials import ONE_PROOF, shown
-from entrepot.doors.s3.signing.presigned import BAD_QUERY, CONTROL, OF_THE_BODY, Fields
+from entrepot.doors.s3.signing.presigned import BAD_QUERY, CONDITIONS, CONTROL, OF_THE_BODY, Fields
 from entrepot.doors.s3.signing.signature import Verified, mismatch
 from entrepot.doors.s3.subresources import SUBRESOURCES
 from entrepot.wire.http import Headers, Request
@@ -145,9 +145,10 @@ def _fields(headers: Headers, pairs: Pairs) -> tuple[list[tuple[bytes, bytes]], 
     found: dict[bytes, bytes] = {}
     for raw_name, raw_value in pairs:
         name, value = raw_name.lower(), (raw_value or b"").strip(b" ")
-        if not name.startswith(b"x-amz-") and name not in _OF_THE_HEAD:
+        if not name.startswith(b"x-amz-") and name not in _OF_THE_HEAD and name not in CONDITIONS:
             continue
-        if name in found or amz.get(name, value) != value:
+        twice = name in CONDITIONS and headers.raw_get(name) is not None
+        if twice or name in found or amz.get(name, value) != value:
             raise refuse(BAD_QUERY, f"{shown(name)} is there more than once.")
         if not _NAME.fullmatch(name) or CONTROL.search(value):  # or one signature would fit two requests
             raise refuse(BAD_QUERY, f"{shown(name)} cannot be the name or the value of a header.")
