@@ -16,10 +16,12 @@ from typing import Any, Final
 from entrepot import doors
 from entrepot.asgi import Application, bounded
 from entrepot.blobs.kinds import Opening, kinds, stack
+from entrepot.blobs.shelves import find_blob
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.bell import Bell
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations.blobs import has_placements
+from entrepot.catalog.operations.facts import is_empty
 from entrepot.catalog.sqlite.bell import SocketBell
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, Listener, parse_settings, unknown
@@ -36,7 +38,7 @@ from entrepot.core.runner import Pace, Runner
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
 from entrepot.doors import Door
-from entrepot.errors import ConfigInvalid
+from entrepot.errors import ConfigInvalid, Unavailable
 from entrepot.observe import Observer, count_step, scrape
 from entrepot.ownership import make_directory, make_file
 from entrepot.ports import Opened, check_claims, share
@@ -65,8 +67,10 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
     """Catalog, stores and services of one process, for as long as the context lasts; a server's is ``lasting``."""
     async with contextlib.AsyncExitStack() as until:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check_catalog_there(config)
         database = await open_catalog(config, lasting=lasting)
         until.push_async_callback(database.close)
+        await check_catalog_known(config, database)
         stores = await open_stores(config, database, until)
         spool = config.data / "spool"
         with contextlib.suppress(FileExistsError):
@@ -87,7 +91,7 @@ async def open_catalog(config: Config, *, lasting: bool) -> Database:
         from entrepot.catalog.postgres.engine import PostgreSQL  # noqa: PLC0415 - its driver only where it is used
 
         return await PostgreSQL.open(config.catalog)
-    path = config.data / "catalog.sqlite"
+    path = catalog_path(config)
     # It holds small content, and the directory may be one that everybody reads. SQLite gives its other files the same
     # mode. What is there is not opened: closing it would drop the locks that this process has on it.
     with contextlib.suppress(FileExistsError):
@@ -102,6 +106,35 @@ def open_bell(config: Config) -> Bell:
 
         return ListeningBell(config.catalog)
     return SocketBell(config.data / "bells")
+
+
+def catalog_path(config: Config) -> Path:
+    """The file of a catalog in SQLite."""
+    return config.data / "catalog.sqlite"
+
+
+def check_catalog_there(config: Config) -> None:
+    """A catalog that was lost must not be taken for one that is yet to be made: an empty one would stand in its place,
+    and the log that it left behind would go. Raises Unavailable, before anything is made.
+    """
+    path = catalog_path(config)
+    if not config.catalog and not path.exists():
+        log = path.with_name(path.name + "-wal")
+        _refuse_loss(config, f"the catalog {path} is missing", log if log.exists() else None)
+
+
+async def check_catalog_known(config: Config, database: Database) -> None:
+    """The same for a catalog that was emptied. Raises Unavailable."""
+    if await database.read(is_empty()):
+        _refuse_loss(config, "the catalog is empty")
+
+
+def _refuse_loss(config: Config, loss: str, left: Path | None = None) -> None:
+    left = left or next(filter(None, map(find_blob, config.directories().values())), None)
+    if left is not None and not config.allow_empty_catalog:
+        hint = "restore it from a backup (docs/cli.md, Restore)"
+        anyway = "to begin with an empty one, start once with ENTREPOT_ALLOW_EMPTY_CATALOG=true"
+        raise Unavailable(f"{loss}, and {left} is there: {hint}, or, {anyway}")
 
 
 async def open_stores(config: Config, database: Database, until: contextlib.AsyncExitStack) -> Mapping[str, BlobStore]:

@@ -12,6 +12,7 @@ What holds at any moment, for every process that uses the directory:
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat as modes
 import time
@@ -80,6 +81,16 @@ def is_store(root: Path) -> bool:
     except OSError as error:
         return not isinstance(error, FileNotFoundError)
     return any(name == INCOMING or (len(name) == 2 and not name.strip(_DIGITS)) for name in names)
+
+
+def find_blob(root: Path) -> Path | None:
+    """The first file in a store's directory that has a blob's name; None when there is none, or it cannot be looked
+    into.
+    """
+    found = (file for file in root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*") if _NAME.fullmatch(file.name))
+    with suppress(OSError):
+        return next(found, None)
+    return None
 
 
 class Shelves:
@@ -352,3 +363,4 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 
 _DIGITS = "0123456789abcdef"
+_NAME = re.compile(f"[{_DIGITS}]{{64}}")

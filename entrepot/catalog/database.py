@@ -161,7 +161,9 @@ class Database(Protocol):
         ...
 
     async def check(self) -> None:
-        """Raise Unavailable when the database does not answer."""
+        """Raise Unavailable when the database does not answer, or its file was removed or replaced; Corrupt when
+        damage was met since this process began.
+        """
         ...
 
     async def close(self) -> None:

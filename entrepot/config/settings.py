@@ -172,6 +172,10 @@ class Config:
             extra=SECRET | {"form": "postgresql://user:password@host/database", "default": "SQLite in `data`"},
         ),
     ] = field(default="", repr=False)
+    allow_empty_catalog: Annotated[
+        bool,
+        Meta(description="whether to begin with an empty catalog although stores hold blobs, which nothing names then"),
+    ] = False
     stores: Annotated[Mapping[str, StoreSettings], Meta(description="places that keep blobs")] = field(
         default_factory=lambda: {"main": StoreSettings.variants()["disk"]()}
     )

@@ -15,6 +15,7 @@ import pytest
 from entrepot.catalog.operations import buckets
 from entrepot.catalog.sqlite import checkpoint
 from entrepot.catalog.sqlite.checkpoint import LIMIT_PAGES, START_PAGES, Checkpointer
+from entrepot.catalog.sqlite.condition import Condition
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.catalog.sqlite.turnstile import held
 
@@ -23,7 +24,8 @@ def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> No
     """Any error: one that escaped would end the thread that answers writers, with the turnstile held."""
     path = tmp_path / "catalog.sqlite"
     path.touch()
-    checkpointer = Checkpointer(path, lambda: apsw.Connection(str(path)))
+    condition = Condition(path)
+    checkpointer = Checkpointer(path, lambda: apsw.Connection(str(path)), condition)
     try:
         broken = apsw.Connection(str(path))
         broken.close()
@@ -32,6 +34,7 @@ def test_a_copy_that_fails_stays_with_the_writer_who_tried(tmp_path: Path) -> No
         assert checkpointer.pages == 0
     finally:
         checkpointer.close()
+        condition.close()
 
 
 def test_a_copy_that_failed_is_made_in_time_once_the_log_began_again(
@@ -42,7 +45,8 @@ def test_a_copy_that_failed_is_made_in_time_once_the_log_began_again(
     path = tmp_path / "catalog.sqlite"
     path.touch()
     connection = apsw.Connection(str(path))
-    checkpointer = Checkpointer(path, lambda: connection)
+    condition = Condition(path)
+    checkpointer = Checkpointer(path, lambda: connection, condition)
 
     def woken(*lengths: int) -> list[int]:
         found = []
@@ -58,6 +62,7 @@ def test_a_copy_that_failed_is_made_in_time_once_the_log_began_again(
     checkpointer.relieve(connection)
     assert woken(10, START_PAGES - 1, START_PAGES) == [START_PAGES]
     checkpointer.close()
+    condition.close()
 
 
 async def test_a_log_in_use_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,14 @@ from entrepot.catalog.schema import APPLIED
 _MIGRATIONS: Final = Sql(APPLIED)
 _DURABILITY: Final = Sql("SELECT current_setting('synchronous_commit')")
 
+_BUCKET: Final = Sql("SELECT 1 FROM buckets LIMIT 1")
+_PLACEMENT: Final = Sql("SELECT 1 FROM placements LIMIT 1")
+
+
+def is_empty() -> Transaction[bool]:
+    """Whether the catalog names nothing: no bucket, and no blob in any store."""
+    return (yield one(_BUCKET)) is None and (yield one(_PLACEMENT)) is None
+
 
 def list_migrations() -> Transaction[list[int]]:
     """The numbers of the migrations that were applied, in order."""

@@ -40,7 +40,7 @@ from entrepot.catalog.postgres.lanes import (
     pin,
     session,
 )  # fmt: skip
-from entrepot.errors import Busy, ConfigInvalid, Unavailable
+from entrepot.errors import Busy, ConfigInvalid, Corrupt, Unavailable
 
 _WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _SCAN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -60,6 +60,7 @@ class PostgreSQL:
     def __init__(self, url: str, limits: Limits, lanes: Sequence[Lane]) -> None:
         self._url = url
         self._limits = limits
+        self._lanes = lanes
         self._readers, self._pages, self._writers, self._heavy, self._background = lanes
         self._names: set[asyncpg.Connection[asyncpg.Record]] = set()
         self._closed = False
@@ -144,6 +145,9 @@ class PostgreSQL:
 
     async def check(self) -> None:
         await self.read(_ping())
+        for lane in self._lanes:
+            if lane.damage:
+                raise Corrupt(lane.damage)
 
     async def close(self) -> None:
         self._closed = True

@@ -12,7 +12,7 @@ import asyncpg
 
 from entrepot.catalog.database import Statement, T, Transaction, Want
 from entrepot.catalog.postgres.errors import DATABASE_ERRORS, translate
-from entrepot.errors import Busy, Unavailable
+from entrepot.errors import Busy, Corrupt, Unavailable
 
 # Without set_config a reload of the server's configuration would change open connections too.
 _PIN: Final = """SELECT set_config('synchronous_commit',
@@ -76,6 +76,8 @@ class Lane:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], wait_seconds: float | None) -> None:
         self._pool = pool
         self._wait_seconds = wait_seconds
+        self.damage = ""
+        """What the server has said of damaged data, to the end of this process."""
         self._active = 0
         self._closing = False
         self._idle = asyncio.Event()
@@ -122,7 +124,10 @@ class Lane:
             finally:
                 await self._pool.release(connection, timeout=GRACE_SECONDS)
         except DATABASE_ERRORS as error:
-            raise translate(error) from error
+            told = translate(error)
+            if isinstance(told, Corrupt):
+                self.damage = str(told)
+            raise told from error
         finally:
             self._active -= 1
             if not self._active:

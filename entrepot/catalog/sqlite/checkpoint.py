@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import apsw
 
+from entrepot.catalog.sqlite.condition import Condition
 from entrepot.catalog.sqlite.turnstile import Turnstile
 from entrepot.catalog.sqlite.writeback import Writeback
 from entrepot.errors import Unavailable
@@ -57,7 +58,9 @@ class Checkpointer:
     ``lasting`` tells of a process that will write for long: it lays the log out as it begins.
     """
 
-    def __init__(self, path: Path, connect: Callable[[], apsw.Connection], *, lasting: bool = False) -> None:
+    def __init__(
+        self, path: Path, connect: Callable[[], apsw.Connection], condition: Condition, *, lasting: bool = False
+    ) -> None:
         self.pages = 0
         self.broken = False
         """Whether a sync of the disk failed. What was copied before it may be lost, and no later sync would tell: so
@@ -67,6 +70,7 @@ class Checkpointer:
         self._log = path.with_name(path.name + "-wal")
         self._writeback = Writeback(path)
         self._connect = connect
+        self._condition = condition
         self._elected = open_lock(path.with_name(path.name + ".checkpoint"))
         self._turnstile = Turnstile(path)  # of its own: a lock on a file holds against other openings of it
         self._wake = threading.Event()
@@ -163,6 +167,8 @@ class Checkpointer:
         held, so nobody else adds to the log; what lies behind its last frame is nothing to SQLite. A disk
         that would be left with little room keeps it: the log is copied back into a file that has to grow.
         """
+        if self._condition.moved:  # then the log that has the name is another's
+            return False
         try:
             with self._log.open("r+b", buffering=0) as file:
                 missing = LAID_BYTES - file.seek(0, os.SEEK_END)

@@ -21,7 +21,8 @@ Invariants:
 4. When COMMIT itself fails nothing of the batch is visible, and every caller of it is told.
 5. The write-ahead log is copied back by a thread of its own, elected among processes, which takes
    the turnstile for the little that is left in the end (see ``checkpoint``).
-6. A read on the loop sees what is committed: it is made on the writer's connection only while that has
+6. Nothing is committed to a file that was removed or replaced (see ``condition``).
+7. A read on the loop sees what is committed: it is made on the writer's connection only while that has
    no transaction open.
 """
 
@@ -42,11 +43,12 @@ import apsw
 from entrepot.catalog.database import Still, T, Transaction
 from entrepot.catalog.schema import migrate_sqlite
 from entrepot.catalog.sqlite.checkpoint import Checkpointer
+from entrepot.catalog.sqlite.condition import Condition
 from entrepot.catalog.sqlite.connections import connect, drive, translate
 from entrepot.catalog.sqlite.lanes import Lane
 from entrepot.catalog.sqlite.solitude import Solitude
 from entrepot.catalog.sqlite.turnstile import Turnstile, held, held_here, still
-from entrepot.errors import Unavailable
+from entrepot.errors import Corrupt, Unavailable
 
 BATCH: Final = 256
 """Operations in one commit at most: bounds how long a caller can be held up by its neighbours."""
@@ -86,14 +88,16 @@ class SQLite:
         self._turnstile = None if path is None else Turnstile(path)
         self._writer = self._open_writer()
         self._checkpointer: Checkpointer | None = None
+        self._condition: Condition | None = None
         if path is None:
             self._reader = self._writer
         else:
+            self._condition = Condition(path)
             self._reader = self._connect()
-            self._checkpointer = Checkpointer(path, self._connect, lasting=lasting)
+            self._checkpointer = Checkpointer(path, self._connect, self._condition, lasting=lasting)
             self._checkpointer.watch(self._writer)
-        self._pages = Lane("catalog-page", PAGES, self._connect)
-        self._background = Lane("catalog-background", 1, self._connect)
+        self._pages = Lane("catalog-page", PAGES, self._connect, self._told)
+        self._background = Lane("catalog-background", 1, self._connect, self._told)
         self._committer = threading.Thread(target=self._commit_loop, name="catalog-commit", daemon=True)
         self._committer.start()
 
@@ -132,7 +136,7 @@ class SQLite:
             # The writer keeps its cache over its own commits, the reader has to read the pages again.
             return drive(self._reader if self._cycling else self._writer, operation)
         except apsw.Error as error:
-            raise translate(error) from error
+            raise self._told(error) from error
 
     async def scan(self, operation: Transaction[T], *, background: bool = False) -> T:
         if self._memory:
@@ -166,11 +170,12 @@ class SQLite:
         execute = self._writer.execute
         self._solitude.begin()
         try:
+            self._check_there()
             execute("BEGIN IMMEDIATE")
             result = drive(self._writer, operation)
             execute("COMMIT")
         except apsw.Error as error:
-            raise translate(error) from error
+            raise self._told(error) from error
         finally:
             self._roll_back()  # unless it was committed
             turnstile.leave()
@@ -223,6 +228,7 @@ class SQLite:
         execute = self._writer.execute
         several = len(batch) > 1  # one alone needs no savepoint: the transaction is its own
         try:
+            self._check_there()
             execute("BEGIN IMMEDIATE")
             for write in batch:
                 if several:
@@ -233,12 +239,12 @@ class SQLite:
                     if not several or self._writer.get_autocommit():  # a full disk rolls back everything
                         raise
                     execute("ROLLBACK TO operation")
-                    write.error = translate(error) if isinstance(error, apsw.Error) else error
+                    write.error = self._told(error) if isinstance(error, apsw.Error) else error
                 if several:
                     execute("RELEASE operation")
         except Exception as error:  # noqa: BLE001 - as above, for every caller of the batch
             self._roll_back()
-            return translate(error) if isinstance(error, apsw.Error) else error
+            return self._told(error) if isinstance(error, apsw.Error) else error
         return None
 
     def _roll_back(self) -> None:
@@ -251,7 +257,7 @@ class SQLite:
             self._writer.execute("COMMIT")
         except apsw.Error as error:
             self._roll_back()
-            return translate(error)
+            return self._told(error)
         return None
 
     def _finish(self, batch: list[_Write], error: Exception | None) -> None:
@@ -302,9 +308,23 @@ class SQLite:
         try:
             self._reader.execute("SELECT count(*) FROM migrations").fetchall()
         except apsw.Error as error:
-            raise translate(error) from error
+            raise self._told(error) from error
+        if self._condition is not None:
+            self._condition.check_there()
+            self._condition.check_sound()
         if self._checkpointer is not None and self._checkpointer.broken:
             raise Unavailable("its disk failed: nothing is lost, but stop all that use it and start again")
+
+    def _told(self, error: apsw.Error) -> Exception:
+        """An error in our words. Damage is remembered."""
+        told = translate(error)
+        if isinstance(told, Corrupt) and self._condition is not None:
+            self._condition.note_damage(str(told))
+        return told
+
+    def _check_there(self) -> None:
+        if self._condition is not None:
+            self._condition.check_there()
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -322,9 +342,19 @@ class SQLite:
         self._background.close()
         if self._checkpointer is not None:
             self._checkpointer.close()
+        keep_log = self._has_to_keep_log()
         for connection in (self._reader, self._writer):
-            if self._checkpointer is not None and self._checkpointer.broken:
+            if keep_log:
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.close()
         if self._turnstile is not None:
             self._turnstile.close()
+        if self._condition is not None:
+            self._condition.close()
+
+    def _has_to_keep_log(self) -> bool:
+        """Whether the log may not be copied back and removed at the end: what was copied may be lost, or the log that
+        has the name by now is another catalog's.
+        """
+        broken = self._checkpointer is not None and self._checkpointer.broken
+        return broken or (self._condition is not None and self._condition.moved)

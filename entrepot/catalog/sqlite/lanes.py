@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 
 from entrepot.catalog.database import T, Transaction
-from entrepot.catalog.sqlite.connections import drive, translate
+from entrepot.catalog.sqlite.connections import drive
 from entrepot.errors import Unavailable
 
 LOOK: Final = 1_000_000
@@ -21,8 +21,12 @@ LOOK: Final = 1_000_000
 class Lane:
     """So many reads at once; the others wait for their turn. Connections are made when they are needed."""
 
-    def __init__(self, name: str, threads: int, connect: Callable[[], apsw.Connection]) -> None:
+    def __init__(
+        self, name: str, threads: int, connect: Callable[[], apsw.Connection], told: Callable[[apsw.Error], Exception]
+    ) -> None:
+        """``told`` puts an error in our words."""
         self._connect = connect
+        self._told = told
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._own = threading.local()
         self._connections: list[apsw.Connection] = []
@@ -44,7 +48,7 @@ class Lane:
                 if not connection.get_autocommit():  # an I/O error has ended the snapshot already
                     connection.execute("COMMIT")
         except apsw.Error as error:
-            raise translate(error) from error
+            raise self._told(error) from error
 
     def _connection(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._own, "connection", None)
