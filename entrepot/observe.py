@@ -154,6 +154,12 @@ def configure_log(config: Config) -> None:
     )
 
 
+def tell_passed_by(names: Sequence[str]) -> None:
+    """Say which variables are no settings of ours, though they begin like them."""
+    if names:
+        structlog.get_logger().info("variables of Kubernetes or Docker are passed by", names=", ".join(names))
+
+
 def _renderer(config: Config) -> Callable[[object, str, structlog.typing.EventDict], bytes]:
     text = config.log.format == "text" or (config.log.format == "auto" and sys.stderr.isatty())
     return _as_text if text else _as_json

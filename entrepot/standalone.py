@@ -9,9 +9,10 @@ import os
 
 from entrepot.app import application
 from entrepot.config import load
-from entrepot.observe import configure_log
+from entrepot.observe import configure_log, tell_passed_by
 
-_config = load({}, os.environ).config
-configure_log(_config)
+_loaded = load({}, os.environ)
+configure_log(_loaded.config)
+tell_passed_by(_loaded.passed_by)
 
-app = application(_config)
+app = application(_loaded.config)

@@ -246,33 +246,6 @@ def test_listen_takes_ipv6_and_names() -> None:
         assert found.host_and_port == address
 
 
-def test_listeners_are_tables_or_a_list_of_addresses() -> None:
-    toml = """
-        tls_certificate = "top.pem"
-        tls_key = "top.key"
-        [[listen]]
-        address = "0.0.0.0:9000"
-        doors = ["s3"]
-        trusted_proxies = "10.0.0.0/8, unix"
-        [[listen]]
-        address = "unix:/run/entrepot.sock"
-        forwarded_by = "forwarded"
-        [[listen]]
-        address = "[::1]:9001"
-        tls_certificate = "own.pem"
-        tls_key = "own.key"
-    """
-    loaded = settings(toml)
-    first, second, third = loaded.config.listeners
-    assert (first.doors, first.trusted_proxies) == (("s3",), ("10.0.0.0/8", "unix"))
-    assert first.tls == (Path("top.pem"), Path("top.key"))
-    assert (second.path, second.tls, second.forwarded_by) == (Path("/run/entrepot.sock"), None, "forwarded")
-    assert (third.host_and_port, third.tls) == (("::1", 9001), (Path("own.pem"), Path("own.key")))
-    assert source(loaded, "listen") == "entrepot.toml"
-    addresses = settings(toml, {"ENTREPOT_LISTEN": "127.0.0.1:1, unix:/a"}).config.listeners
-    assert [each.address for each in addresses] == ["127.0.0.1:1", "unix:/a"]
-
-
 def test_sealing_key_is_32_bytes() -> None:
     key = bytes(range(32))
     assert load({}, {"ENTREPOT_SEALING_KEY": base64.b64encode(key).decode()}).config.sealing_bytes() == key

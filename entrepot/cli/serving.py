@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated
 
@@ -40,7 +41,8 @@ def serve(
 
     The first start makes the data directory and a root key, and prints that key this once.
     """
-    chosen = settings(data, config, listen=listen, workers=workers).config
+    loaded = settings(data, config, listen=listen, workers=workers)
+    chosen = loaded.config
     from entrepot.serving import serve as run
     from entrepot.serving import share_metrics
 
@@ -48,6 +50,7 @@ def serve(
     if doors is not None:
         chosen = _with_doors(chosen, doors)
     check_settings(chosen)
+    _tell(chosen, loaded.passed_by)
     for listener in chosen.listeners:
         if listener.tls is not None:
             check_tls(*listener.tls)
@@ -71,6 +74,13 @@ def _with_doors(config: Config, names: str) -> Config:
         raise ConfigInvalid("--doors", names, f"there is no door {name}; there is {', '.join(there)}")
     tables = {name: {**config.doors.get(name, {}), "enabled": name in wanted} for name in there}
     return replace(config, doors={**config.doors, **tables})
+
+
+def _tell(config: Config, passed_by: Sequence[str]) -> None:
+    from entrepot.observe import configure_log, tell_passed_by
+
+    configure_log(config)
+    tell_passed_by(passed_by)
 
 
 def _greet(config: Config) -> None:

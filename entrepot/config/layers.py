@@ -18,6 +18,22 @@ PREFIX: Final = "ENTREPOT_"
 FILE_VARIABLE: Final = "ENTREPOT_CONFIG"
 """The one variable that is no setting: it names the file of settings."""
 
+_SERVICE: Final = r"ENTREPOT(_[A-Z0-9]+)*"
+_URL: Final = re.compile(r"(tcp|udp|sctp)://")
+INJECTED: Final = tuple(
+    (re.compile(_SERVICE + name), looks)
+    for name, looks in (
+        (r"_SERVICE_HOST", re.compile(r"[0-9A-Fa-f.:]+$")),
+        (r"_SERVICE_PORT(_[A-Z0-9_]+)?", re.compile(r"\d+$")),
+        (r"_PORT", _URL),
+        (r"_PORT_\d+_(TCP|UDP|SCTP)", _URL),
+        (r"_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)", re.compile(r"")),
+        (r"_NAME", re.compile(r"/[^/]+/")),
+        (r"_ENV_\w+", re.compile(r"")),
+    )
+)
+"""Names of variables that the surroundings inject, and how their values begin."""
+
 SECRET_WORDS: Final = re.compile(r"secret|password|token|(^|_)key$")
 MASK: Final = "********"
 
@@ -37,6 +53,8 @@ class Loaded:
 
     config: Config
     settings: tuple[Sourced, ...]
+    passed_by: tuple[str, ...] = ()
+    """Variables that begin like ours and that the surroundings set for their own ends."""
 
 
 def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None) -> Loaded:
@@ -59,7 +77,8 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
     _read_enabled(tree)
     config = build(Config, tree)
     rows = explain(Config, config, tree)
-    return Loaded(config, tuple(Sourced(leaf.name, _shown(leaf, value), source) for leaf, value, source in rows))
+    shown = tuple(Sourced(leaf.name, _shown(leaf, value), source) for leaf, value, source in rows)
+    return Loaded(config, shown, tuple(sorted(name for name in environment if is_injected(name, environment[name]))))
 
 
 def variable(name: str) -> str:
@@ -92,7 +111,7 @@ def _from_file(file: Path | None, environment: Mapping[str, str]) -> Tree:
 def _from_environment(environment: Mapping[str, str]) -> Tree:
     tree: Tree = {}
     for name in sorted(environment):
-        if not name.startswith(PREFIX) or name == FILE_VARIABLE:
+        if not name.startswith(PREFIX) or name == FILE_VARIABLE or is_injected(name, environment[name]):
             continue
         path = tuple(name.removeprefix(PREFIX).lower().split("__"))
         if not _is_known(path):
@@ -101,6 +120,14 @@ def _from_environment(environment: Mapping[str, str]) -> Tree:
         if environment[name]:
             _plant(tree, path, Given(environment[name], name))
     return tree
+
+
+def is_injected(name: str, value: str) -> bool:
+    """Whether a variable is one that Kubernetes sets in every container beside a service whose name begins with ours
+    (its guide to services, "environment variables"), or Docker with a link to such a container ("Legacy container
+    links"). Never one that a setting has, nor one of which the value does not look like theirs.
+    """
+    return any(pattern.fullmatch(name) and looks.match(value) for pattern, looks in INJECTED)
 
 
 def _is_known(path: tuple[str, ...]) -> bool:

@@ -19,7 +19,7 @@ import pytest
 from entrepot.cli.program import COMMANDS, GROUPS
 from tests.certificate import make_certificate
 from tests.cli.programs import Shell
-from tests.server import program
+from tests.server import Server, program
 
 EXPORT = re.compile(r"^  export (AWS_[A-Z_]+)=(.+)$", re.MULTILINE)
 LISTENS = re.compile(r"^Entrepôt \S+ listens on (https?)://127\.0\.0\.1:(\d+), data in (\S+)$", re.MULTILINE)
@@ -117,6 +117,12 @@ def arguments_of(group: int) -> bytes:
             continue
     assert b"serve" in shown
     return shown
+
+
+def test_what_kubernetes_injects_is_told_in_the_log(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", environment={"ENTREPOT_PORT": "tcp://10.0.0.1:9000"}) as server:
+        (line,) = [line for line in server.log.read_text().splitlines() if "passed by" in line]
+        assert '"names":"ENTREPOT_PORT"' in line
 
 
 def test_fixed_keys_are_not_printed(tmp_path: Path) -> None:
