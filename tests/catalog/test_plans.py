@@ -39,7 +39,7 @@ ALLOWED: Final = {
     r"operations\.events\._(NUMBER|UNNUMBERED|OLDEST)": "an index of what is not numbered yet; the first of one",
     r"operations\.keys\._LIST": "is asked for every key",
     r"operations\.keys\._FIND_ROOT": "keys are few, and this is asked at start",
-    r"operations\.keys\._GRANTED": "keys are few, and this is asked when a bucket is dropped",
+    r"operations\.keys\._GRANTED": "the keys that have grants are few, and this is asked when a bucket is dropped",
     r"operations\.jobs\._(LIST|FORGET)": "jobs are few: what a server does by itself",
 }
 SMALL: Final = frozenset({"migrations", "numbering"})

@@ -24,7 +24,9 @@ _INSERT: Final = Sql(
     "VALUES (:access_key, :account, :display_name, :sealed, :root, :grants, :created_at)"
 )
 _DELETE: Final = Sql("DELETE FROM keys WHERE access_key = :access_key")
-_GRANTED: Final = Sql("SELECT access_key, grants FROM keys WHERE instr(grants, :bucket) > 0 ORDER BY access_key")
+_GRANTED: Final = Sql(
+    "SELECT access_key, grants FROM keys WHERE grants != '' AND instr(grants, :bucket) > 0 ORDER BY access_key"
+)
 _GRANT: Final = Sql("UPDATE keys SET grants = :grants WHERE access_key = :access_key")
 
 

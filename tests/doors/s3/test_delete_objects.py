@@ -6,11 +6,15 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Iterable
+from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
 
-from entrepot.model import Right
+from entrepot.catalog.operations.objects import Deleted
+from entrepot.core.objects import Objects
+from entrepot.doors.s3.operations.deletions import AT_ONCE
+from entrepot.model import Principal, Right
 from tests.doors.s3.door import Answer, Door, Keys
 from tests.doors.s3.golden import golden
 
@@ -62,6 +66,28 @@ def test_a_thousand_and_one_more(door: Door) -> None:
     assert keys_of(door) == ["k0", "k1000", "k999"]
     assert len(delete(door, *(entry(f"k{i}") for i in range(1000))).ok().words("Deleted")) == 1000
     assert keys_of(door) == ["k1000"]
+
+
+def test_a_long_list_lets_others_have_their_turn(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few entries at a time are under way; the event loop is everybody's between them."""
+    fill(door, "k0", "k999")
+    under_way: list[str] = []
+    most = 0
+    real = Objects.delete
+
+    async def watched(self: Objects, who: Principal, bucket: str, key: str, *rest: Any) -> Deleted:
+        nonlocal most
+        under_way.append(key)
+        most = max(most, len(under_way))
+        try:
+            return await real(self, who, bucket, key, *rest)
+        finally:
+            under_way.remove(key)
+
+    monkeypatch.setattr(Objects, "delete", watched)
+    assert len(delete(door, *(entry(f"k{i}") for i in range(1000))).ok().words("Deleted")) == 1000
+    assert 1 < most <= AT_ONCE
+    assert keys_of(door) == []
 
 
 def test_the_body_needs_a_digest(door: Door) -> None:

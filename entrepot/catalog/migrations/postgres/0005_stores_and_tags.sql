@@ -77,3 +77,4 @@ DROP FUNCTION pg_temp.unpacked;
 -- What would be looked for among everything else.
 CREATE INDEX placements_condemned ON placements (store, blob) WHERE condemned = 1;
 CREATE INDEX keys_by_account ON keys (account, created_at);
+CREATE INDEX keys_granted ON keys (access_key) WHERE grants != '';

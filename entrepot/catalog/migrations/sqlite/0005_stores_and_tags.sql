@@ -73,3 +73,4 @@ CREATE TABLE bucket_tags (
 -- What would be looked for among everything else.
 CREATE INDEX placements_condemned ON placements (store, blob) WHERE condemned = 1;
 CREATE INDEX keys_by_account ON keys (account, created_at);
+CREATE INDEX keys_granted ON keys (access_key) WHERE grants != '';

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.calls import Call
@@ -14,12 +15,15 @@ from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import EntrepotError, TooLarge
 from entrepot.wire.http import Headers, Response
 
+AT_ONCE: Final = 64
+"""Entries that are deleted in one go, without a pause of the event loop: some milliseconds."""
+
 
 async def delete_objects(call: Call) -> Response:
     """S3 DeleteObjects.
 
-    Entries are deleted at the same time, so that one commit makes many of them durable; each is
-    decided by itself. When the caller is cancelled, some may be gone.
+    Some entries at a time are deleted at once, so that one commit makes them durable, and others have their
+    turn between; each is decided by itself. When the caller is cancelled, some may be gone.
     """
     if not _digested(call.request.headers):
         raise refuse("InvalidRequest", "DeleteObjects needs a Content-MD5 or an x-amz-checksum-… header.")
@@ -28,7 +32,10 @@ async def delete_objects(call: Call) -> Response:
     except TooLarge as error:
         raise refuse("MaxMessageLengthExceeded", f"The body may have {DELETE_BYTES} bytes.") from error
     asked = parse_delete(body)
-    outcomes = await asyncio.gather(*(_delete(call, entry) for entry in asked.entries))
+    outcomes: list[Deleted | NotDeleted] = []
+    for start in range(0, len(asked.entries), AT_ONCE):
+        some = asked.entries[start : start + AT_ONCE]
+        outcomes += await asyncio.gather(*(_delete(call, entry) for entry in some))
     return xml(documents.delete_objects(outcomes, quiet=asked.quiet))
 
 
