@@ -106,6 +106,10 @@ class Application:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
 
+    def at(self, mount: str) -> Mounted:
+        """The same application for a route that is exactly ``mount``: hosts tell the mount point of paths below it."""
+        return Mounted(self, mount)
+
     async def open(self) -> Handler:
         """Open the handler if it is not open. Idempotent."""
         if self._opening is None:
@@ -155,6 +159,17 @@ class Application:
         else:
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             await _stream(body, incoming, send)
+
+
+class Mounted:
+    """An application whose mount point is ``mount``, below whatever its host says."""
+
+    def __init__(self, application: Application, mount: str) -> None:
+        self._application = application
+        self._mount = mount
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application({**scope, "root_path": scope.get("root_path", "") + self._mount}, receive, send)
 
 
 def bounded(handler: Handler, header_bytes: int) -> Handler:

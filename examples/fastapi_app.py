@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from entrepot.app import application
 from entrepot.config import load
@@ -42,3 +43,4 @@ async def hello() -> dict[str, str]:
 
 
 app.mount("/s3", store)
+app.router.routes.append(Route("/s3", store.at("/s3")))  # where a mount has "/s3/" and below, clients ask for "/s3" too

@@ -13,8 +13,12 @@ from pathlib import Path
 from urllib.error import URLError
 
 import boto3
+import httpx
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from tests.server import CHECKOUT, ROOT_KEYS, free_port
 
@@ -56,6 +60,14 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         log.close()
 
 
+def list_buckets(url: str) -> tuple[int, bool]:
+    """The status of the list at exactly this address, and whether the bucket is on it."""
+    request = AWSRequest("GET", url)
+    S3SigV4Auth(Credentials(ROOT_KEYS.access, ROOT_KEYS.secret), "s3", "us-east-1").add_auth(request)
+    answer = httpx.get(url, headers=dict(request.headers.items()))
+    return answer.status_code, "<Name>photos</Name>" in answer.text
+
+
 def test_a_client_uses_the_mounted_store(host: str) -> None:
     client = boto3.client(
         "s3",
@@ -66,6 +78,8 @@ def test_a_client_uses_the_mounted_store(host: str) -> None:
         config=Config(signature_version="s3v4"),  # its presigned URLs have the old signature otherwise
     )
     client.create_bucket(Bucket="photos")
+    assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["photos"]
+    assert list_buckets(f"{host}/s3") == list_buckets(f"{host}/s3/") == (200, True)
     body = os.urandom(6 << 20)
     client.put_object(Bucket="photos", Key="a key/with ünusual+parts", Body=body)
     assert client.get_object(Bucket="photos", Key="a key/with ünusual+parts")["Body"].read() == body

@@ -25,7 +25,7 @@ from entrepot.doors.s3.operations import (
     objects,
     settings,
 )
-from entrepot.doors.s3.operations.absent import absent, preflight
+from entrepot.doors.s3.operations.absent import absent, post_object, preflight
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.doors.s3.signing.presigned import split_signature
 from entrepot.doors.s3.signing.proofs import Proofs
@@ -66,6 +66,7 @@ OPERATIONS: Final[dict[tuple[str, str, str], Operation]] = {
     ("GET", BUCKET, ""): Operation("ListObjects", listings.list_objects, Action.OBJECT_LIST),
     ("GET", BUCKET, "list-type"): Operation("ListObjectsV2", listings.list_objects_v2, Action.OBJECT_LIST),
     ("GET", BUCKET, "versions"): Operation("ListObjectVersions", listings.list_object_versions, Action.VERSION_LIST),
+    ("POST", BUCKET, ""): Operation("PostObject", post_object, Action.OBJECT_WRITE),
     ("POST", BUCKET, "delete"): Operation(
         "DeleteObjects", deletions.delete_objects, Action.OBJECT_DELETE, Action.VERSION_DELETE
     ),
