@@ -35,7 +35,7 @@ ALLOWED: Final = {
     r"operations\.consistency\..*": "so do its other questions",
     r"operations\.upkeep\._(COUNT|UNNAMED)_.*": "the collector compares everything with everything, in the background",
     r"operations\.upkeep\._STALE": "the uploads that are open and their parts, in the background",
-    r"operations\.blobs\._ANY": "ends at the first row of a store, at start",
+    r"operations\.(blobs\._ANY|facts\._(BUCKET|PLACEMENT))": "ends at the first row, at start",
     r"operations\.events\._(NUMBER|UNNUMBERED|OLDEST)": "an index of what is not numbered yet; the first of one",
     r"operations\.keys\._LIST": "is asked for every key",
     r"operations\.keys\._FIND_ROOT": "keys are few, and this is asked at start",
