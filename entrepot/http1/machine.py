@@ -71,7 +71,7 @@ class Machine:
     """``state`` says what is awaited; ``midway`` that the client was in the middle of something when it was last
     listened to. ``unanswered`` counts requests that were told of, until :meth:`answered`. ``_framing`` counts what
     came since the last content or end of a head: parts of messages that the parser may keep. ``_raw`` is what the
-    present head stands in, from ``_at`` on.
+    present head stands in, from ``_at`` on, with nothing but empty lines before it when it is ``_at_start``.
     """
 
     def __init__(self, header_bytes: int = 16_384, *, scheme: str = "http", client: str = "") -> None:
@@ -89,13 +89,18 @@ class Machine:
         self._framing = 0
         self._raw = b""
         self._at = 0
+        self._at_start = True
 
     def receive(self, data: bytes) -> list[Event]:
         """What bytes of the client come to; nothing once the machine is deaf."""
         events = self._events = []
         if self.state is DEAF:
             return events
-        self._raw = self._raw + data if self._raw else data
+        if self._raw:
+            self._raw += data
+        else:
+            self._raw = data
+            self._at_start = self.state is not BODY
         self._framing += len(data)
         most = self._header_bytes
         try:
@@ -167,7 +172,7 @@ class Machine:
 
     def on_headers_complete(self) -> None:
         """Raises Refused."""
-        parser, fields = self._parser, self._fields
+        parser, fields = self._parser.head, self._fields
         version, raw_method = parser.get_http_version(), parser.get_method()
         headers = Headers(fields)
         check_version(version, headers)
@@ -199,7 +204,7 @@ class Machine:
     def on_message_complete(self) -> None:
         self._framing = 0
         last = self._last
-        if last is None or self._parser.should_upgrade():
+        if last is None or self._parser.head.should_upgrade():
             return
         if self._events and self._events[-1] is last:
             last.content = False
@@ -209,10 +214,11 @@ class Machine:
         self.midway = False
 
     def without_offer(self, rest: bytes) -> bytes:
-        version = self._parser.get_http_version()
-        lines = [self._parser.get_method() + b" " + self._target + b" HTTP/" + version.encode()]
+        version = self._parser.head.get_http_version()
+        lines = [self._parser.head.get_method() + b" " + self._target + b" HTTP/" + version.encode()]
         lines += [name + b": " + value for name, value in self._fields if name != b"upgrade"]
         self._raw, self._at = b"\r\n".join([*lines, b"", rest]), 0
+        self._at_start = True
         return self._raw
 
     # What the machine makes of it.
@@ -226,12 +232,18 @@ class Machine:
         return data[3:]
 
     def _check_protocol(self, method: bytes, end: bytes) -> None:
-        """Raises Refused for a request line of RTSP or ICE, which the parser takes as well and does not tell."""
+        """Raises Refused for a request line of RTSP or ICE, which the parser takes as well and does not tell, and for
+        one with spaces more than it needs. Behind another request in the same bytes, of which the parser does not
+        tell where it ended, the line is looked for.
+        """
         line = method + b" " + self._target + end
-        at = self._at
-        if not self._raw.startswith(line, at) and (at := self._raw.find(line, at)) < 0:
-            raise Refused(400, b"this is not HTTP/1.1\n")
+        raw, at = self._raw, self._at
+        if not raw.startswith(line, at):
+            at = raw.find(line, at)
+            if at < 0 or (self._at_start and raw[:at].strip(b"\r\n")):
+                raise Refused(400, b"this is not HTTP/1.1\n")
         self._at = at + len(line)
+        self._at_start = False
 
     def _cut(self) -> bool:
         """Fall deaf; whether a content that was under way ends with that."""

@@ -25,23 +25,25 @@ class Reader(Protocol):
         """The head that was parsed last, as it would be without the field Upgrade, and the rest behind it."""
 
 
-class Parser(httptools.HttpRequestParser):
+class Parser:
     """A parser that goes on behind the offer of another protocol, where the library stops and leaves out the
-    body. An offer may be passed over (RFC 9110 §7.8): the request is parsed again without it.
+    body. An offer may be passed over (RFC 9110 §7.8): the request is parsed again without it, from the start, as the
+    library may have seen the end of the connection in the first attempt. ``head`` tells of the present head.
     """
 
     def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
+        self.head = httptools.HttpRequestParser(reader)
         self._reader = reader
 
-    def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # all that a transport gives
+    def feed_data(self, data: bytes) -> None:
         """Raises Refused."""
         while True:
             try:
-                super().feed_data(data)
+                self.head.feed_data(data)
                 return
             except httptools.HttpParserUpgrade as offer:
                 data = self._reader.without_offer(data[offer.args[0] :])
+                self.head = httptools.HttpRequestParser(self._reader)
             except httptools.HttpParserCallbackError as error:
                 if isinstance(error.__context__, Refused):
                     raise error.__context__ from None
