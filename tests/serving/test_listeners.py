@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -179,3 +180,13 @@ def test_a_certificate_that_changes_is_used_by_the_next_handshake(tmp_path: Path
         os.kill(worker, signal.SIGKILL)
         wait_until("it is replaced", lambda: len({*children(server.pid)} - {worker}) == 2)
         assert all(signed_by(second.authority) for _ in range(10))
+
+
+def test_config_shows_addresses_as_they_can_be_written(tmp_path: Path) -> None:
+    toml = '[[listen]]\naddress = "127.0.0.1:1"\ndoors = ["s3"]\n\n[[listen]]\naddress = "unix:/run/a"\n'
+    (tmp_path / "entrepot.toml").write_text(toml)
+    said = Shell(tmp_path).run("config").out
+    assert tomllib.loads(said)["listen"] == [{"address": "127.0.0.1:1", "doors": ["s3"]}, "unix:/run/a"]
+    (tmp_path / "entrepot.toml").write_text(said)
+    again = Shell(tmp_path).run("config").out
+    assert tomllib.loads(again) == tomllib.loads(said)
