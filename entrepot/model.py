@@ -122,11 +122,15 @@ class Bucket:
     """Whether what happens in it is written to the outbox."""
 
 
+STORAGE_CLASS: Final = "storage-class"
+"""Name in ``Meta.headers`` of the class of storage that a writer asked for. It is told, and changes nothing."""
+
+
 @value
 class Meta:
     """What a writer says about an object. ``headers`` are the standard fields that come back as
     they were sent (cache-control, content-disposition, content-encoding, content-language,
-    expires), ``user`` the free ones; both by lower-case name.
+    expires) and STORAGE_CLASS, ``user`` the free ones; both by lower-case name.
     """
 
     media_type: str = ""
@@ -230,6 +234,7 @@ class Listed:
     owner: str
     checksums: tuple[str, ...] = ()
     composite: bool = False
+    storage_class: str = ""
 
 
 @value

@@ -30,6 +30,7 @@ from entrepot.errors import (
 )
 from entrepot.model import (
     ALWAYS,
+    STORAGE_CLASS,
     Bucket,
     Buffer,
     Bytes,
@@ -74,13 +75,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """How to copy: ``meta`` and ``tags`` replace the source's if given, ``keep`` asks for these checksums."""
+    """How to copy: ``meta`` and ``tags`` replace the source's if given, ``keep`` asks for these checksums. Of what
+    the source has the ``storage_class`` is not taken over.
+    """
 
     source: Source
     meta: Meta | None = None
     keep: tuple[str, ...] = ()
     when: Precondition = ALWAYS
     tags: Mapping[str, str] | None = None
+    storage_class: str = ""
 
 
 class Opened:
@@ -281,7 +285,7 @@ class Objects:
         source = await self.open(who, copy.source.bucket, copy.source.key, copy.source.version_id)
         copy.source.when.check_source(source.version)
         old = source.version
-        meta = old.meta if copy.meta is None else copy.meta
+        meta = _of_class(old.meta, copy.storage_class) if copy.meta is None else copy.meta
         tags = await source.tags() if copy.tags is None else copy.tags
         missing = tuple(name for name in copy.keep if name not in old.checksums.values or old.checksums.composite)
         elsewhere = old.bytes.store not in ("", target.store)
@@ -346,6 +350,14 @@ class Objects:
         operation = rows.tag_version(found.id, bucket, key, version_id, tags, who.account, self.clock(), check)
         version = await self.database.write(operation)
         return _present(version, key, version_id)
+
+
+def _of_class(meta: Meta, storage_class: str) -> Meta:
+    """The same but for the class of storage."""
+    if meta.headers.get(STORAGE_CLASS, "") == storage_class:
+        return meta
+    headers = {name: text for name, text in meta.headers.items() if name != STORAGE_CLASS}
+    return replace(meta, headers=headers | {STORAGE_CLASS: storage_class} if storage_class else headers)
 
 
 async def stream(data: Buffer | AsyncIterator[Buffer]) -> AsyncIterator[Buffer]:

@@ -8,7 +8,18 @@ from typing import Final
 import msgspec
 
 from entrepot.catalog.database import Row, Value
-from entrepot.model import NO_CHECKSUMS, BlobId, Bucket, Bytes, Checksums, Listed, Meta, Version, Versioning
+from entrepot.model import (
+    NO_CHECKSUMS,
+    STORAGE_CLASS,
+    BlobId,
+    Bucket,
+    Bytes,
+    Checksums,
+    Listed,
+    Meta,
+    Version,
+    Versioning,
+)
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _json: Final = msgspec.json.Encoder().encode
@@ -84,7 +95,7 @@ ID_OF_VERSION: Final = (
 """
 
 LISTED_COLUMNS: Final = (
-    "v.id, v.key, v.version_id, v.live, v.marker, v.etag, v.size, v.created_at, v.owner, v.checksums"
+    "v.id, v.key, v.version_id, v.live, v.marker, v.etag, v.size, v.created_at, v.owner, v.checksums, v.headers"
 )
 
 
@@ -92,8 +103,12 @@ def listed_from(row: Row, *, latest: bool) -> Listed:
     checksums = unpack_checksums(row[9])
     return Listed(
         row[1].decode(), row[2], latest, bool(row[4]), row[5], row[6], row[7], row[8],
-        tuple(checksums.values), checksums.composite,
+        tuple(checksums.values), checksums.composite, _storage_class(row[10]),
     )  # fmt: skip
+
+
+def _storage_class(headers: str | None) -> str:
+    return read_texts(headers)[STORAGE_CLASS] if headers is not None and f'"{STORAGE_CLASS}"' in headers else ""
 
 
 def meta_values(meta: Meta) -> dict[str, Value]:

@@ -15,8 +15,9 @@ from entrepot.doors.s3.bodies.chunked import Decoder, decoder_for, payload_misma
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.doors.s3.signing.signature import Payload, Verified
+from entrepot.doors.s3.storage import STANDARD, parse_class
 from entrepot.errors import BodyIncomplete, DigestMismatch, TooLarge
-from entrepot.model import ALWAYS, NULL_VERSION, Bucket, Buffer, Meta, Precondition, Principal
+from entrepot.model import ALWAYS, NULL_VERSION, STORAGE_CLASS, Bucket, Buffer, Meta, Precondition, Principal
 from entrepot.wire.conditions import parse_conditions
 from entrepot.wire.headers import parse_user_metadata, text_of
 from entrepot.wire.http import Headers, Request, Response
@@ -35,7 +36,9 @@ _VERSION_ID: Final = re.compile(r"null|[0-9a-f]{32}")
 _CONDITIONAL: Final = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
 
 _KEPT_HEADERS: Final = ("cache-control", "content-disposition", "content-language", "expires")
-_DESCRIBING: Final = frozenset({b"content-encoding", *(name.encode() for name in _KEPT_HEADERS)})
+_DESCRIBING: Final = frozenset(
+    {b"content-encoding", b"x-amz-storage-class", *(name.encode() for name in _KEPT_HEADERS)}
+)
 
 
 class Operation:
@@ -252,6 +255,9 @@ def _parse_kept(headers: Headers) -> dict[str, str]:
         raw = headers.raw_get(name.encode())
         if raw is not None:
             kept[name] = text_of(raw)
+    storage = headers.raw_get(b"x-amz-storage-class")
+    if storage is not None and parse_class(storage) != STANDARD:
+        kept[STORAGE_CLASS] = parse_class(storage)
     encoding = headers.get("content-encoding")
     if encoding is not None:
         words = [word.strip() for word in encoding.split(",")]

@@ -33,7 +33,7 @@ _NOT_OF_DELETIONS: Final = _DATES | {b"if-none-match"}
 
 
 def check_demands(call: Call, *, conditional: bool = True) -> None:
-    """Raises the refusals NotImplemented, InvalidStorageClass, and InvalidArgument for a version that is to be
+    """Raises the refusals NotImplemented and InvalidArgument for a version that is to be
     written: versions only come to be. ACLs depend on the bucket: see ``acl``. What is not ``conditional`` takes no
     precondition at all.
     """
@@ -44,13 +44,11 @@ def check_demands(call: Call, *, conditional: bool = True) -> None:
             "InvalidArgument", "A version is never written again: leave versionId out.",
             ArgumentName="versionId", ArgumentValue=version_id,
         )  # fmt: skip
-    for name, value in call.request.headers.raw:
+    for name, _ in call.request.headers.raw:
         if not name.startswith(b"x-amz-"):
             continue
         if name in _ABSENT:
             raise refuse("NotImplemented", f"The header {name.decode()} is not implemented here.")
-        if name == b"x-amz-storage-class" and value != b"STANDARD":
-            raise refuse("InvalidStorageClass", "The only storage class here is STANDARD.")
 
 
 def check_write_conditions(headers: Headers) -> None:

@@ -19,6 +19,7 @@ from entrepot.doors.s3.documents.outgoing import (
     etag_element,
     owner_element,
 )
+from entrepot.doors.s3.storage import STANDARD, class_of
 from entrepot.model import Listed, Part, Upload
 from entrepot.wire.dates import iso_date
 from entrepot.wire.xml import escape, escape_url
@@ -148,7 +149,7 @@ def list_parts(upload: Upload, bucket: str, page: PartPage, owner: Owner) -> byt
         element("UploadId", upload.upload_id),
         owner_element(owner, "Initiator"),
         owner_element(owner),
-        _STORAGE_CLASS,
+        element("StorageClass", class_of(upload.meta.headers)),
         element("PartNumberMarker", page.marker),
         element("NextPartNumberMarker", _last_number(page)),
         element("MaxParts", page.limit),
@@ -183,9 +184,6 @@ def list_uploads(page: UploadListing, owner_of: OwnerOf) -> bytes:
     )
 
 
-_STORAGE_CLASS = "<StorageClass>STANDARD</StorageClass>"
-
-
 def _encoder(*, url: bool) -> Callable[[str], str]:
     return escape_url if url else escape
 
@@ -215,7 +213,7 @@ def _contents(page: Listing, owner_of: OwnerOf | None) -> Iterator[str]:
         yield (
             f"<Contents><Key>{encode(row.key)}</Key><LastModified>{iso_date(row.created_at)}</LastModified>"
             f"<ETag>&quot;{row.etag}&quot;</ETag>{checksum}<Size>{row.size}</Size>{owner}"
-            f"<StorageClass>STANDARD</StorageClass></Contents>"
+            f"<StorageClass>{row.storage_class or STANDARD}</StorageClass></Contents>"
         )
 
 
@@ -235,7 +233,7 @@ def _version_rows(page: Listing, owner_of: OwnerOf) -> Iterator[str]:
             checksum = _checksum_kind(row) if row.checksums else ""
             yield (
                 f"<Version>{head}<ETag>&quot;{row.etag}&quot;</ETag>{checksum}<Size>{row.size}</Size>"
-                f"{owner}<StorageClass>STANDARD</StorageClass></Version>"
+                f"{owner}<StorageClass>{row.storage_class or STANDARD}</StorageClass></Version>"
             )
 
 
@@ -256,7 +254,8 @@ def _last_number(page: PartPage) -> int:
 def _upload_row(upload: Upload, encode: Callable[[str], str], owner: Owner) -> str:
     return (
         f"<Upload><Key>{encode(upload.key)}</Key>{element('UploadId', upload.upload_id)}"
-        f"{owner_element(owner, 'Initiator')}{owner_element(owner)}{_STORAGE_CLASS}"
+        f"{owner_element(owner, 'Initiator')}{owner_element(owner)}"
+        f"{element('StorageClass', class_of(upload.meta.headers))}"
         f"<Initiated>{iso_date(upload.created_at)}</Initiated>{_upload_checksum(upload)}</Upload>"
     )
 

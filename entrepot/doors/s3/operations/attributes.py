@@ -10,6 +10,7 @@ from entrepot.doors.s3.calls import Call, parse_number, version_field
 from entrepot.doors.s3.documents.outgoing import AttributeParts, Attributes, object_attributes
 from entrepot.doors.s3.operations.objects import open_object
 from entrepot.doors.s3.refusal import refuse
+from entrepot.doors.s3.storage import class_of
 from entrepot.wire.dates import http_date
 from entrepot.wire.http import Headers, Response
 
@@ -29,7 +30,7 @@ async def get_object_attributes(call: Call) -> Response:
         version.etag if "ETag" in asked else None,
         version.checksums if "Checksum" in asked else None,
         await _parts(call.request.headers, opened) if "ObjectParts" in asked else None,
-        "STANDARD" if "StorageClass" in asked else None,
+        class_of(version.meta.headers) if "StorageClass" in asked else None,
         version.size if "ObjectSize" in asked else None,
     )
     fields = [(b"last-modified", http_date(version.created_at // 1_000_000)), *version_field(version.version_id)]

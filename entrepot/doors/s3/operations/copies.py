@@ -16,6 +16,7 @@ from entrepot.doors.s3.calls import Call, conditions, parse_meta
 from entrepot.doors.s3.demands import check_demands
 from entrepot.doors.s3.documents.outgoing import copy_object as copy_document
 from entrepot.doors.s3.refusal import refuse
+from entrepot.doors.s3.storage import STANDARD, parse_class
 from entrepot.errors import DeleteMarkerFound, RangeInvalid
 from entrepot.model import NULL_VERSION, Span, Version, Versioning
 from entrepot.wire.http import Headers, Response
@@ -118,7 +119,7 @@ async def copy_object(call: Call) -> Response:
     algorithm = headers.get("x-amz-checksum-algorithm")
     copy = Copy(
         source, parse_meta(call.request) if replacing else None,
-        () if algorithm is None else (parse_algorithm(algorithm),), conditions(call),
+        () if algorithm is None else (parse_algorithm(algorithm),), conditions(call), storage_class=_class(headers),
     )  # fmt: skip
     with source_errors():
         old, version = await call.core.objects.copy(call.who, call.bucket, call.key, copy)
@@ -133,6 +134,12 @@ async def _version_field(call: Call, version_id: str) -> list[tuple[bytes, bytes
         if target.versioning is Versioning.OFF:
             return []
     return [(b"x-amz-version-id", version_id.encode())]
+
+
+def _class(headers: Headers) -> str:
+    """The class of storage that the copy is to have, whatever its source has; '' for the usual one."""
+    named = parse_class(headers.raw_get(b"x-amz-storage-class") or STANDARD.encode())
+    return "" if named == STANDARD else named
 
 
 def source_fields(version: Version) -> list[tuple[bytes, bytes]]:

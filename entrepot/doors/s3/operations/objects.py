@@ -13,7 +13,7 @@ from entrepot.doors.s3.calls import METADATA_PREFIX, Call, conditions, parse_met
 from entrepot.doors.s3.demands import check_delete_conditions, check_demands, check_unencrypted
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import DigestMismatch
-from entrepot.model import NO_CHECKSUMS, Checksums, Span, Versioning
+from entrepot.model import NO_CHECKSUMS, STORAGE_CLASS, Checksums, Span, Versioning
 from entrepot.wire.conditions import delete_condition, quote_etag, range_holds
 from entrepot.wire.dates import http_date
 from entrepot.wire.headers import check_text, make_field, user_metadata_fields
@@ -32,6 +32,10 @@ _OVERRIDES: Final = {
     "response-content-type": "content-type",
     "response-expires": "expires",
 }
+
+
+_NAMES: Final = {STORAGE_CLASS: "x-amz-storage-class"}
+"""Fields of which the name here is not the one on the wire."""
 
 
 async def put_object(call: Call) -> Response:
@@ -140,7 +144,7 @@ def object_fields(call: Call, opened: Opened, window: Window) -> list[tuple[byte
     if window.parts:
         fields.append((b"x-amz-mp-parts-count", b"%d" % window.parts))
     if meta.headers:
-        fields.extend(make_field(name, value) for name, value in meta.headers.items())
+        fields.extend(make_field(_NAMES.get(name, name), value) for name, value in meta.headers.items())
     if meta.user:
         fields.extend(user_metadata_fields(meta.user, METADATA_PREFIX))
     if opened.bucket.versioning is not Versioning.OFF:
