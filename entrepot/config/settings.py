@@ -208,7 +208,7 @@ class Config:
     hang_seconds: Annotated[
         int,
         Meta(
-            ge=1,
+            ge=2,
             le=3600,
             description="how long a worker may give no sign of life until another takes its place; "
             "after twice as long it is killed",

@@ -59,7 +59,8 @@ class Supervisor:
         self._deadline: float | None = None
         self._failed = False
         self._reads = 0
-        self._terminal = has_terminal()
+        # nohup has it ignored; a signal that is waited for comes all the same
+        self._terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_terminal()
         self._watched = self._looked = self._forgiven = time.monotonic()
         configure_log(config)
         self._log = structlog.get_logger()

@@ -103,17 +103,27 @@ def test_a_stop_says_so(server: Server, number: signal.Signals, why: str) -> Non
     server.start()
 
 
-def test_a_terminal_that_hangs_up_ends_the_server_and_a_signal_alone_does_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [[], ["nohup"]])
+def test_a_terminal_that_hangs_up_ends_the_server_and_a_signal_alone_does_not(
+    tmp_path: Path, before: list[str]
+) -> None:
     server = Server(tmp_path / "data")
+    command = [*before, *server._command()]
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe(server._command()[0], server._command(), server.environment)  # noqa: S606 - the child of the fork
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        os.chdir(tmp_path)
+        os.execvpe(command[0], command, server.environment)  # noqa: S606 - the child of the fork
     try:
         wait_until("it serves", server._is_healthy)
         os.kill(pid, signal.SIGHUP)
         time.sleep(1)
         assert server._is_healthy()
         os.close(terminal)
+        if before:
+            time.sleep(2)
+            assert server._is_healthy()
+            os.kill(pid, signal.SIGTERM)
         wait_until("it has ended", lambda: os.waitpid(pid, os.WNOHANG)[0] == pid)
     finally:
         with contextlib.suppress(ProcessLookupError):
