@@ -37,7 +37,7 @@ from entrepot.core.objects import Objects
 from entrepot.core.runner import Pace, Runner
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
-from entrepot.doors import Door
+from entrepot.doors import Door, monitor
 from entrepot.errors import ConfigInvalid, Unavailable
 from entrepot.observe import Observer, count_step, scrape
 from entrepot.ownership import make_directory, make_file
@@ -52,6 +52,9 @@ SHARED: Final = {
     "metrics_token": "metrics.token",
 }
 """Fields of a door's settings that have the value of a setting of the whole server, and the name of that one."""
+
+WATCHED: Final = tuple(path.encode() for path in monitor.DOOR.paths)
+"""What is answered also when there is no room for anything else."""
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -193,7 +196,7 @@ def application(config: Config) -> Application:
         async with open_ports(config) as port:
             yield port(None)
 
-    return Application(lifetime, stall_seconds=config.limits.stall_seconds)
+    return Application(lifetime, stall_seconds=config.limits.stall_seconds, body_rate=config.limits.body_rate)
 
 
 @contextlib.asynccontextmanager

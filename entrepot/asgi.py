@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from entrepot.errors import BodyIncomplete, BodyStalled
 from entrepot.wire.http import Buffer, Handler, Headers, Request, Response
-from entrepot.wire.incoming import DRAIN_BYTES, LINGER_SECONDS, Incoming
+from entrepot.wire.incoming import DRAIN_BYTES, LINGER_SECONDS, Incoming, is_too_slow
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -26,23 +27,32 @@ Lifetime = Callable[[], contextlib.AbstractAsyncContextManager[Handler]]
 
 
 class Relayed(Incoming):
-    """A body as an ASGI server hands it on. One of which nothing comes for ``stall`` seconds is given up."""
+    """A body as an ASGI server hands it on. One of which nothing comes for ``stall`` seconds is given up, and so is
+    one that comes at less than ``rate`` bytes a second (see ``wire.incoming``).
+    """
 
-    __slots__ = ("_receive", "_stall")
+    __slots__ = ("_rate", "_receive", "_stall", "_waited")
 
-    def __init__(self, receive: Receive, stall: float) -> None:
+    def __init__(self, receive: Receive, stall: float, rate: float) -> None:
         super().__init__()
         self._receive = receive
         self._stall = stall
+        self._rate = rate
+        self._waited = 0.0
 
     async def __anext__(self) -> bytes:
         while not self.ended:
+            begin = time.monotonic()
             try:
                 async with asyncio.timeout(self._stall):
                     message = await self._receive()
             except TimeoutError:
                 self.broken = True
                 raise BodyStalled(self.received, None) from None
+            self._waited += time.monotonic() - begin
+            if is_too_slow(self.received, self._waited, self._rate):
+                self.broken = True
+                raise BodyStalled(self.received, None)
             if message["type"] != "http.request":
                 self.broken = True
                 raise BodyIncomplete(self.received, None)
@@ -88,12 +98,13 @@ class Application:
 
     ``lifetime`` opens what the handler needs, in the event loop that will use it. It is entered at
     the start of the lifespan protocol, or with the first request of a host that does not speak it.
-    Bodies of which nothing comes for ``stall_seconds`` are given up.
+    Bodies of which nothing comes for ``stall_seconds``, or less than ``body_rate`` bytes a second, are given up.
     """
 
-    def __init__(self, lifetime: Lifetime, *, stall_seconds: float = 60) -> None:
+    def __init__(self, lifetime: Lifetime, *, stall_seconds: float = 60, body_rate: float = 0) -> None:
         self._lifetime = lifetime
         self._stall_seconds = stall_seconds
+        self._body_rate = body_rate
         self._handler: Handler | None = None
         self._exit: contextlib.AsyncExitStack | None = None
         self._opening: asyncio.Lock | None = None
@@ -141,7 +152,7 @@ class Application:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._handler or await self.open()
         headers = Headers(scope["headers"])
-        incoming = Relayed(receive, self._stall_seconds)
+        incoming = Relayed(receive, self._stall_seconds, self._body_rate)
         client = scope.get("client")
         path = raw_path(scope)
         request = Request(

@@ -64,7 +64,13 @@ class Limits:
         int, Meta(ge=4 * KIB, le=1 * MIB, description="the request line and all header fields", extra=BYTES)
     ] = 16 * KIB
     connections: Annotated[
-        int, Meta(ge=16, le=1_000_000, description="connections that a worker keeps at once; more are refused")
+        int,
+        Meta(
+            ge=16,
+            le=1_000_000,
+            description="connections that a worker keeps at once; beyond it the one makes way that has kept the server "
+            "waiting longest, of clients that did not sign",
+        ),
     ] = 1024
     stall_seconds: Annotated[
         int,
@@ -75,6 +81,16 @@ class Limits:
             extra=SECONDS,
         ),
     ] = 60
+    body_rate: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1 * MIB,
+            description="what a client has to send of a body in a second, on the average, after the first half "
+            "minute of waiting",
+            extra=BYTES,
+        ),
+    ] = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

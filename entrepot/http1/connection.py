@@ -19,9 +19,11 @@ from entrepot.http1.bodies import NOTHING, Arriving
 from entrepot.http1.machine import CUT, DEAF, END, HEAD, IDLE, Exchange, Machine
 from entrepot.http1.parser import Refused
 from entrepot.http1.patience import Patience
-from entrepot.http1.service import Service
+from entrepot.http1.service import Place, Service
 from entrepot.wire.http import Buffer, Handler
-from entrepot.wire.incoming import DRAIN_BYTES
+from entrepot.wire.incoming import DRAIN_BYTES, is_too_slow
+
+_CROWDED: Final = Refused(503, b"there are too many connections\n")
 
 LINGER_BYTES: Final = 64 * 1024 * 1024
 """Most that a client may go on sending behind the last answer of a connection, until it is left."""
@@ -30,20 +32,24 @@ LINGER_BYTES: Final = 64 * 1024 * 1024
 class Connection(asyncio.Protocol):
     """``_arriving`` is the body that is being sent. ``_since`` tells since when the next head, or at the beginning
     the first byte of it, is awaited, or else the end of a body that nobody wants; ``_served`` that a request was
-    answered before, ``_ended`` that the client sends no more.
+    answered before, ``_ended`` that the client sends no more. ``_proven`` is a client who proved who
+    they are with an earlier request.
     """
 
-    def __init__(self, service: Service, handler: Handler) -> None:
+    def __init__(self, service: Service, handler: Handler, place: Place | None = None) -> None:
         self._service = service
         self._handler = handler
+        self._place = place
         self._exchanges: deque[Exchange] = deque()
         self._arriving = NOTHING
         self._task: asyncio.Task[None] | None = None
         self._since = time.monotonic()
         self._served = self._held_back = self._ended = False
+        self._proven = self._makes_way = False
         self._passed_over = 0
         self.lost = False
         self._full: asyncio.Future[None] | None = None
+        self._full_since = self._since
         self._unsent = 0
         self._unsent_since = self._since
 
@@ -56,11 +62,13 @@ class Connection(asyncio.Protocol):
         self._scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
         client = peer[0] if isinstance(peer, tuple) else ""  # over a Unix socket nobody has an address
         self._machine = Machine(self._service.header_bytes, scheme=self._scheme, client=client)
+        if self._place is None:
+            self._place = self._service.find_place()
         self._service.connections.add(self)
         if self._service.stopping:  # accepted just before, or a handshake that was under way
             self.transport.abort()
-        elif len(self._service.connections) > self._service.most:
-            self._begin(self._machine.refuse(Refused(503, b"there are too many connections\n")))
+        elif self._place is Place.NONE:
+            self._begin(self._machine.refuse(_CROWDED))
 
     def data_received(self, data: bytes) -> None:
         machine = self._machine
@@ -110,6 +118,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._full = self._loop.create_future()
+        self._full_since = time.monotonic()
 
     def resume_writing(self) -> None:
         full, self._full = self._full, None
@@ -132,6 +141,23 @@ class Connection(asyncio.Protocol):
     async def writable(self) -> None:
         if self._full is not None:
             await self._full
+
+    # What the service asks for.
+
+    @property
+    def waits_since(self) -> float | None:
+        if self._proven or self._makes_way or self.lost:
+            return None
+        if not self._exchanges:
+            return self._since
+        present = self._exchanges[0]
+        if present.request.proven:
+            return None
+        return present.body.waiting_since if self._full is None else self._full_since
+
+    def make_way(self) -> None:
+        self._makes_way = True
+        self.transport.abort()
 
     # What the server asks for.
 
@@ -161,7 +187,11 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
         elif self._exchanges:
             body = self._exchanges[0].body
-            if body.waiting_since is not None and now - body.waiting_since > patience.stall:
+            since = body.waiting_since
+            if since is not None and (
+                now - since > patience.stall
+                or is_too_slow(body.received + body.held, body.waited(now), patience.body_rate)
+            ):
                 body.fail(BodyStalled)
         elif now - self._since > self._bound(patience):
             self.transport.close()
@@ -182,7 +212,9 @@ class Connection(asyncio.Protocol):
     # Exchanges, one after the other.
 
     def _begin(self, exchange: Exchange) -> None:
-        if exchange.content:
+        if self._place is Place.SPARE and not exchange.request.path.startswith(self._service.watched):
+            exchange = self._machine.refuse(_CROWDED)
+        elif exchange.content:
             self._arriving = exchange.body = exchange.request.body = Arriving(self)
         self._exchanges.append(exchange)
         if len(self._exchanges) == 1:
@@ -203,6 +235,8 @@ class Connection(asyncio.Protocol):
             if answer.expects and body.ended:
                 self._invite(exchange)
             response = await self._handler(exchange.request)
+            if exchange.request.proven:
+                self._proven = True
             if self._service.stopping or not (body.ended or self._can_be_overlooked(exchange)):
                 answer.keep = False
             if (data := answer.at_once(response)) is not None:

@@ -10,17 +10,35 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from entrepot.http1.connection import Connection
-from entrepot.http1.service import Service
+from entrepot.http1.service import Place, Service
 from entrepot.wire.http import Handler
 
 PAUSE_SECONDS: Final = 0.1
 """Before the next attempt to take a connection when the system had no room for one."""
+
+
+class Handshake:
+    """One that is under way. It has a place of the service's until it is over."""
+
+    def __init__(self, service: Service, task: asyncio.Task[None]) -> None:
+        self._task = task
+        self._since = time.monotonic()
+        service.handshakes.add(self)
+        task.add_done_callback(lambda _: service.handshakes.discard(self))
+
+    @property
+    def waits_since(self) -> float | None:
+        return None if self._task.cancelling() or self._task.done() else self._since
+
+    def make_way(self) -> None:
+        self._task.cancel()
 
 
 class Handshakes:
@@ -46,20 +64,22 @@ class Handshakes:
                     structlog.get_logger().warning("accept", error=str(error))
                     await asyncio.sleep(PAUSE_SECONDS)
                     continue
-                if len(self._service.connections) + len(self._under_way) >= self._service.most:
+                place = self._service.find_place()
+                if place is Place.NONE:
                     client.close()
                     continue
-                task = loop.create_task(self._greet(client))
+                task = loop.create_task(self._greet(client, place))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
+                Handshake(self._service, task)
         finally:
             listener.close()
             for task in self._under_way:
                 task.cancel()
 
-    async def _greet(self, client: socket.socket) -> None:
+    async def _greet(self, client: socket.socket, place: Place) -> None:
         with contextlib.suppress(OSError):  # not TLS, too slow, or gone: nobody is there to be told
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self._service, self._handler), client, ssl=self._tls(),
+                lambda: Connection(self._service, self._handler, place), client, ssl=self._tls(),
                 ssl_handshake_timeout=self._seconds,
             )  # fmt: skip

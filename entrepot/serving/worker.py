@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 import structlog
 import uvloop
 
-from entrepot.app import open_ports
+from entrepot.app import WATCHED, open_ports
 from entrepot.config import Config
 from entrepot.http1.patience import Patience
 from entrepot.http1.server import Listener, Server
@@ -85,8 +85,9 @@ async def _answer(config: Config, place: int, doorsteps: Sequence[Doorstep], hea
             for each in doorsteps
         ]
         _calm_collector()
-        service = Service(header_bytes=limits.header_bytes, most=limits.connections)
-        server = Server(service, Patience.of(limits.stall_seconds), stop_seconds=config.stop_seconds)
+        service = Service(header_bytes=limits.header_bytes, most=limits.connections, watched=WATCHED)
+        patience = Patience.of(limits.stall_seconds, limits.body_rate)
+        server = Server(service, patience, stop_seconds=config.stop_seconds)
         beating = loop.create_task(_beat(heartbeat))
         try:
             await server.run(listeners, stop, lambda: os.kill(parent, READY))

@@ -80,6 +80,7 @@ class Request:
         "mount",
         "note",
         "parameters",
+        "proven",
         "raw_path",
         "raw_query",
         "refusal",
@@ -109,6 +110,8 @@ class Request:
         self.client = client
         self.mount = mount
         self.id = ""
+        self.proven = False
+        """Whether the client has proven who they are, as a door finds out. A server that is crowded keeps such ones."""
         self.refusal: Response | None = None
         """What the server below has against the request; then there is nothing else to answer."""
         self.note: dict[str, object] = {}

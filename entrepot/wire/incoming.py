@@ -14,6 +14,15 @@ LINGER_SECONDS: Final = 30
 """Most that a client may take to send what is left of a body when it has its answer already."""
 
 
+BODY_GRACE_SECONDS: Final = 30
+"""How long a reader has waited for a body in all before its rate counts."""
+
+
+def is_too_slow(received: int, waited: float, rate: float) -> bool:
+    """Whether less than ``rate`` bytes came for each second that a reader waited, those of the grace left out."""
+    return waited > BODY_GRACE_SECONDS and received < rate * (waited - BODY_GRACE_SECONDS)
+
+
 class Incoming(ABC, AsyncIterator[bytes]):
     """The body of one request: ``received`` bytes of it have been read, it has come to its end
     (``ended``), or never will (``broken``).

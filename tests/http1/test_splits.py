@@ -13,7 +13,8 @@ from entrepot.asgi import bounded
 from entrepot.errors import BodyIncomplete
 from entrepot.http1.connection import Connection
 from entrepot.http1.service import Service
-from entrepot.wire.http import Buffer, Request, Response
+from entrepot.wire.http import Request, Response
+from tests.http1.line import Line
 
 HEADER_BYTES = 2048
 TIMELY = re.compile(rb"date: [^\r]*\r\n|connection: close\r\n|HTTP/1.1 100 Continue\r\n\r\n")
@@ -43,39 +44,6 @@ LAST_HEADS = [
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n",
 ]
 MISCHIEF = [b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b"0", b"f", b";", b"x: y\r\n", b"0\r\n\r\n", b"\r\n\r\n", b"\xff"]
-
-
-class Line(asyncio.Transport):
-    """The server's end of a connection. What is written is kept."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent = b""
-        self.reads = True
-        self.closed = self.aborted = self.said_all = False
-
-    def write(self, data: Buffer) -> None:
-        assert not self.closed
-        assert not self.said_all
-        self.sent += data
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        self.said_all = True
-
-    def pause_reading(self) -> None:
-        self.reads = False
-
-    def resume_reading(self) -> None:
-        self.reads = True
-
-    def close(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.closed = self.aborted = True
 
 
 async def echo(request: Request) -> Response:

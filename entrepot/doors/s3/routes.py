@@ -141,6 +141,8 @@ class Door:
         if key:
             note["key"] = key
         who, verified = await self._proofs.prove(request, host_bucket)
+        # An address that was signed by somebody may be anybody's.
+        request.proven = verified is not None and request.headers.raw_get(b"authorization") is not None
         if verified is not None and verified.fields:
             request.headers = Headers([*request.headers.raw, *verified.fields])
             operation = find_operation(request, bucket, key)

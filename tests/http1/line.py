@@ -1,0 +1,43 @@
+"""A transport without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+
+from entrepot.wire.http import Buffer
+
+
+class Line(asyncio.Transport):
+    """The server's end of a connection. What is written is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.reads = True
+        self.closed = self.aborted = self.said_all = False
+
+    def write(self, data: Buffer) -> None:
+        assert not self.closed
+        assert not self.said_all
+        self.sent += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.said_all = True
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
