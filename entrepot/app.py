@@ -28,13 +28,16 @@ from entrepot.config import Config, Listener, parse_settings, unknown
 from entrepot.core import Core
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
+from entrepot.core.collecting import collect
 from entrepot.core.content import Content
 from entrepot.core.expiry import expire_uploads
 from entrepot.core.health import Health
 from entrepot.core.jobs import Jobs, Schedule
 from entrepot.core.keys import Keys, Sealer
 from entrepot.core.objects import Objects
+from entrepot.core.outbox import trim
 from entrepot.core.runner import Pace, Runner
+from entrepot.core.scrub import scrub
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
 from entrepot.doors import Door, monitor
@@ -161,14 +164,20 @@ def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore]
     return Core(
         buckets, objects, Uploads(database, content, buckets, objects, now),
         Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed), Health(database, stores),
-        Upkeep(database, stores, now), Jobs(database, now, bell, schedules(config, database)), now, scrape,
+        Upkeep(database, stores, now), Jobs(database, now, bell, schedules(config, database, stores)), now, scrape,
     )  # fmt: skip
 
 
-def schedules(config: Config, database: Database) -> tuple[Schedule, ...]:
+def schedules(config: Config, database: Database, stores: Mapping[str, BlobStore]) -> tuple[Schedule, ...]:
     """What a server does by itself; what a setting of 0 turns off is done when asked for."""
-    abandoned = config.schedules.abandoned_seconds
-    return (Schedule("expire", HOUR if abandoned else None, expire_uploads(database, now, abandoned or DAY)),)
+    often = config.schedules
+    abandoned = often.abandoned_seconds
+    return (
+        Schedule("collect", often.collect_seconds or None, collect(database, stores, now, config.grace_seconds)),
+        Schedule("scrub", often.scrub_seconds or None, scrub(database, stores)),
+        Schedule("expire", HOUR if abandoned else None, expire_uploads(database, now, abandoned or DAY)),
+        Schedule("trim", HOUR, trim(database, now, often.events_seconds)),
+    )
 
 
 @contextlib.asynccontextmanager

@@ -76,6 +76,8 @@ def count_step(told: Told) -> None:
     STEP_SECONDS.labels(job).inc(told.cpu)
     for what, count in told.done.items():
         DONE.labels(job, what).inc(count)
+    for note in told.notes:
+        structlog.get_logger().warning("job", job=job, note=note)
     if told.error is not None:
         structlog.get_logger().warning("job", job=job, outcome=told.outcome, error=str(told.error))
 

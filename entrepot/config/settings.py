@@ -106,6 +106,28 @@ class Schedules:
     io_rate: Annotated[
         int, Meta(ge=64 * KIB, description="bytes that it reads and writes in a second, on the average", extra=BYTES)
     ] = 8 * MIB
+    collect_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000_000,
+            description="how often what nothing names any more is removed; 0 waits until it is asked for",
+            extra=SECONDS,
+        ),
+    ] = 86_400
+    scrub_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000_000,
+            description="how often everything that is stored is read and verified; 0 waits until it is asked for",
+            extra=SECONDS,
+        ),
+    ] = 2_592_000
+    events_seconds: Annotated[
+        int,
+        Meta(ge=3600, le=10_000_000_000, description="how long events of buckets are kept", extra=SECONDS),
+    ] = 604_800
     abandoned_seconds: Annotated[
         int,
         Meta(

@@ -7,7 +7,7 @@ A :class:`Work` is the function behind jobs of one kind: it does a bounded step 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,13 +37,15 @@ class Turn:
 @value
 class Step:
     """What a step did. ``position`` is where to go on, None at the end of the round; ``done`` counts what
-    was done, by words of the job's own; ``bytes`` were read or written; ``progress`` is in thousandths.
+    was done, by words of the job's own; ``bytes`` were read or written; ``progress`` is in thousandths; ``notes`` is
+    what the operator should know.
     """
 
     position: bytes | None
     done: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
     progress: int | None = None
+    notes: Sequence[str] = ()
 
 
 Work = Callable[[Turn], Awaitable[Step]]
@@ -73,7 +75,7 @@ class Jobs:
 
     async def list(self) -> list[Job]:
         """Every job by name."""
-        return await self.database.scan(rows.list_jobs())
+        return await self.database.scan(rows.list_jobs(), background=True)
 
     async def get(self, name: str) -> Job:
         """Raises JobMissing."""

@@ -55,7 +55,8 @@ class Pace:
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a runner tells of a step: the kind of its job, how it ended (``step``, ``end``, ``failed``,
-    ``lost``), its CPU in seconds, and what it did. ``error`` is what a failure says.
+    ``lost``), its CPU in seconds, and what it did. ``error`` is what a failure says, ``notes`` what the operator should
+    know besides.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Told:
     cpu: float
     done: Mapping[str, int]
     error: BaseException | None = None
+    notes: Sequence[str] = ()
 
 
 class _Round:
@@ -116,7 +118,7 @@ class Runner:
 
     async def plan(self) -> None:
         """Write down every schedule that is not there as it is here."""
-        there = {job.name: job.every for job in await self._database.scan(rows.list_jobs())}
+        there = {job.name: job.every for job in await self._database.scan(rows.list_jobs(), background=True)}
         for schedule in self._schedules:
             every = None if schedule.every is None else schedule.every * 1_000_000
             if schedule.name not in there or there[schedule.name] != every:
@@ -147,7 +149,7 @@ class Runner:
         """Take what is due and free; the seconds until something else will be."""
         now = self._clock()
         waits = [LOOK_SECONDS]
-        for job in await self._database.scan(rows.list_jobs()):
+        for job in await self._database.scan(rows.list_jobs(), background=True):
             if job.due is None or job.kind not in self._works:
                 continue
             if job.due > now or job.held_until > now:
@@ -164,11 +166,12 @@ class Runner:
         round_ = self._rounds[0]
         begin, cpu, size = time.monotonic(), time.process_time(), 0
         done: Mapping[str, int] = {}
+        notes: Sequence[str] = ()
         error: Exception | None = None
         try:
             async with asyncio.timeout(STEP_SECONDS):
                 step = await self._works[round_.job.kind](Turn(round_.lease, round_.position, round_.job.arguments))
-            done, size = step.done, step.bytes
+            done, size, notes = step.done, step.bytes, step.notes
             outcome = "step" if await self._note(round_, step) else "end"
         except LeaseLost as lost:
             outcome, error = "lost", lost
@@ -179,7 +182,7 @@ class Runner:
         if outcome == "step":
             self._rounds.append(round_)
         spent = time.process_time() - cpu
-        self._tell(Told(round_.job.kind, outcome, spent, done, error))
+        self._tell(Told(round_.job.kind, outcome, spent, done, error, notes))
         return self._pace.rest(spent, size, time.monotonic() - begin)
 
     async def _note(self, round_: _Round, step: Step) -> bool:

@@ -1,12 +1,12 @@
 """Upkeep: the collector, which removes what nothing names, and the check of everything that is named.
 
-There are no counters and no reverse index. The collector reads one snapshot, then removes in small
-writes what the snapshot showed unnamed and old. Why nobody loses what they name meanwhile:
+There are no counters. The collector reads page by page (see ``core.collecting``) and removes in small
+writes what it found unnamed and old. Why nobody loses what they name meanwhile:
 
 1. A writer claims a blob before it puts it, and renews its date in the very transaction that names
    it; so does every copy, for blobs, inline blobs and manifests alike. Where the placement was made
    anew by somebody else since, and not yet named, it is refused (see ``catalog.blobs.claim``).
-2. A removal holds the blob's lock and happens only if the date is still the one of the snapshot,
+2. A removal holds the blob's lock and happens only if the date is still the one that was read before,
    and older than the grace period. Whoever named it in between changed the date.
 3. A blob goes in three steps, each durable: condemned in the catalog, removed from its store,
    forgotten. While it is condemned a claim waits, and a name is refused (Superseded). After a crash
@@ -16,6 +16,8 @@ writes what the snapshot showed unnamed and old. Why nobody loses what they name
 5. A manifest is let go (``released_at``) by whoever deletes its last name; readers that had opened it
    have the grace period to finish. It goes with its pieces in one write, from the outside inwards,
    and only then are the blobs that it named looked at.
+6. Pages are of different moments. A name that is there all the while is met by whoever walks the names; one
+   that comes meanwhile renews the date.
 
 What the grace period has to outlast is the longest transfer and the longest download: with a
 shorter one an upload under way can end with Superseded, and a download can break off. It does nothing
@@ -25,30 +27,16 @@ so a reader that had to take the blob slice by slice, for want of memory, breaks
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
 
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database, Still
 from entrepot.catalog.operations import blobs as placements
 from entrepot.catalog.operations import upkeep as rows
-from entrepot.catalog.operations.uploads import abort_upload
-from entrepot.core.inspection import LISTED, Finding, Inspection, list_orphans
-from entrepot.errors import UploadMissing
-from entrepot.model import BlobId
-
-T = TypeVar("T")
-
-ROUND: Final = 100_000
-"""Things remembered of one snapshot at most; a further round takes a new one."""
-
-BATCH: Final = 64
-"""Blobs or inline blobs removed in one write: about a millisecond of the catalog's writer."""
-
-MANIFEST_BATCH: Final = 8
-"""Manifests removed in one write, each with up to 10,000 pieces."""
+from entrepot.core.collecting import BATCH, Sweep, batches
+from entrepot.core.expiry import end_uploads
+from entrepot.core.inspection import Finding, Inspection, list_orphans
 
 
 @dataclass(slots=True)
@@ -66,6 +54,11 @@ class Collected:
     uploads_forgotten: int = 0
     uploads_expired: int = 0
     dry_run: bool = False
+
+    def add(self, done: Mapping[str, int]) -> None:
+        """Count what a step did, by the names that it has here."""
+        for name, count in done.items():
+            setattr(self, name, getattr(self, name) + count)
 
 
 Progress = Callable[[Collected], None]
@@ -110,17 +103,42 @@ class Upkeep:
                 await self._estimate(done, cutoff, orphans=orphans)
                 progress(done)
                 return done
-            run = _Collection(self, cutoff, done, progress, still)
-            await run.finish_condemned()
             if expire is not None:
-                await run.expire_uploads(now - round(expire * 1_000_000))
-            await run.forget_uploads()
-            await run.manifests()
-            await run.inline()
-            await run.blobs()
+                await self._expire(done, expire)
+            await self._sweep(done, cutoff, still, progress)
             if orphans:
-                await run.orphans()
+                await self._remove_orphans(done, still, progress)
         return done
+
+    async def _expire(self, done: Collected, seconds: float) -> None:
+        position: bytes | None = b"0"
+        while position is not None:
+            position, ended = await end_uploads(self.database, self.clock, seconds, position)
+            done.uploads_expired += ended
+
+    async def _sweep(self, done: Collected, cutoff: int, still: Still, progress: Progress) -> None:
+        """A whole round, one step after the other."""
+        sweep = Sweep(self.database, self.stores)
+        step = await sweep.step(None, cutoff, still)
+        done.add(step.done)
+        while step.position is not None:
+            step = await sweep.step(step.position, cutoff, still)
+            done.add(step.done)
+            progress(done)
+
+    async def _remove_orphans(self, done: Collected, still: Still, progress: Progress) -> None:
+        sweep = Sweep(self.database, self.stores)
+        for name, store in self.stores.items():
+            async for strangers in list_orphans(self.database, name, store):
+                for batch in batches(strangers, BATCH):
+                    gone = [
+                        blob
+                        for blob in batch
+                        if await self.database.write(placements.condemn_orphan(name, blob, self.clock()))
+                    ]
+                    await sweep.remove(name, gone, still)
+                    done.orphans += len(gone)
+                    progress(done)
 
     def check(self, *, deep: bool = False) -> AsyncIterator[Finding]:
         """Hold the catalog against itself and against the stores; yields what is wrong, and orphans.
@@ -138,100 +156,3 @@ class Upkeep:
             for name, store in self.stores.items():
                 async for strangers in list_orphans(self.database, name, store):
                     done.orphans += len(strangers)
-
-
-class _Collection:
-    """One run of the collector."""
-
-    def __init__(self, upkeep: Upkeep, cutoff: int, done: Collected, progress: Progress, still: Still) -> None:
-        self._database = upkeep.database
-        self._stores = upkeep.stores
-        self._clock = upkeep.clock
-        self._cutoff = cutoff
-        self._done = done
-        self._progress = progress
-        self._still = still
-
-    async def finish_condemned(self) -> None:
-        """Go on where a collector was stopped: its blobs may be in the store or gone."""
-        for store in self._stores:
-            after = b""
-            while found := await self._database.scan(rows.list_condemned(store, after, LISTED), background=True):
-                await self._remove(store, found)
-                after = found[-1]
-                self._done.blobs += len(found)
-                self._progress(self._done)
-
-    async def expire_uploads(self, cutoff: int) -> None:
-        for upload_id in await self._database.scan(rows.list_stale_uploads(cutoff), background=True):
-            with contextlib.suppress(UploadMissing):  # it has just ended by itself
-                await self._database.write(abort_upload(upload_id, "", self._clock()), heavy=True)
-                self._done.uploads_expired += 1
-                self._progress(self._done)
-
-    async def forget_uploads(self) -> None:
-        while count := await self._database.write(rows.forget_finished(self._cutoff, BATCH)):
-            self._done.uploads_forgotten += count
-            self._progress(self._done)
-
-    async def manifests(self) -> None:
-        """Each round finds those that were inside of the ones that the last round removed."""
-        dropped = -1
-        while dropped:
-            dropped = 0
-            found = await self._database.scan(rows.list_unnamed_manifests(self._cutoff, ROUND), background=True)
-            for batch in _batches(found, MANIFEST_BATCH):
-                dropped += await self._database.write(rows.drop_manifests(batch, self._cutoff), heavy=True)
-                self._progress(self._done)
-            self._done.manifests += dropped
-
-    async def inline(self) -> None:
-        dropped = ROUND
-        while dropped >= ROUND // 2:
-            dropped = 0
-            found = await self._database.scan(rows.list_unnamed_inline(self._cutoff, ROUND), background=True)
-            for batch in _batches(found, BATCH):
-                count, size = await self._database.write(rows.drop_inline(batch, self._cutoff))
-                dropped += count
-                self._done.inline += count
-                self._done.inline_bytes += size
-                self._progress(self._done)
-
-    async def blobs(self) -> None:
-        dropped = ROUND
-        while dropped >= ROUND // 2:
-            dropped = 0
-            found = await self._database.scan(rows.list_unnamed_blobs(self._cutoff, ROUND), background=True)
-            known = sorted((each for each in found if each.store in self._stores), key=lambda each: each.blob)
-            for batch in _batches(known, BATCH):
-                gone = await self._database.write(rows.condemn_unnamed(batch, self._cutoff))
-                for store in {each.store for each in gone}:
-                    await self._remove(store, [each.blob for each in gone if each.store == store])
-                dropped += len(gone)
-                self._done.blobs += len(gone)
-                self._done.bytes += sum(each.size for each in gone)
-                self._progress(self._done)
-
-    async def orphans(self) -> None:
-        for name, store in self._stores.items():
-            async for strangers in list_orphans(self._database, name, store):
-                for batch in _batches(strangers, BATCH):
-                    gone = [
-                        blob
-                        for blob in batch
-                        if await self._database.write(placements.condemn_orphan(name, blob, self._clock()))
-                    ]
-                    await self._remove(name, gone)
-                    self._done.orphans += len(gone)
-                    self._progress(self._done)
-
-    async def _remove(self, store: str, blobs: Sequence[BlobId]) -> None:
-        """Blobs that are condemned leave the store, then the catalog."""
-        for batch in _batches(blobs, BATCH):
-            await self._still()
-            await self._stores[store].remove(batch)
-            await self._database.write(placements.forget(store, batch))
-
-
-def _batches(things: Sequence[T], size: int) -> list[Sequence[T]]:
-    return [things[start : start + size] for start in range(0, len(things), size)]

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 ALLOWED: Final = {
     r"consistency\..*": "the check reads everything, in the background",
     r"operations\.consistency\..*": "so do its other questions",
-    r"operations\.upkeep\._(COUNT|UNNAMED)_.*": "the collector compares everything with everything, in the background",
-    r"operations\.upkeep\._STALE": "the uploads that are open and their parts, in the background",
+    r"operations\.upkeep\._COUNT_.*": "a dry run compares everything with everything, in the background",
     r"operations\.(blobs\._ANY|facts\._(BUCKET|PLACEMENT))": "ends at the first row, at start",
     r"operations\.events\._(NUMBER|UNNUMBERED|OLDEST)": "an index of what is not numbered yet; the first of one",
     r"operations\.keys\._LIST": "is asked for every key",

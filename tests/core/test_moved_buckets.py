@@ -10,7 +10,7 @@ import pytest
 from entrepot.blobs.memory import MemoryStore
 from entrepot.catalog.database import Sql, Transaction, run
 from entrepot.catalog.operations.consistency import find_broken
-from entrepot.catalog.operations.upkeep import list_unnamed_blobs
+from entrepot.catalog.operations.upkeep import list_blobs
 from entrepot.core.content import Intake
 from entrepot.core.objects import Copy, Put, Source
 from entrepot.core.uploads import Completion, ListedPart, Place
@@ -64,8 +64,9 @@ async def store_of(services: Services, key: str) -> str:
 async def check_whole(services: Services) -> None:
     """Nothing contradicts itself, and the collector takes nothing that is named."""
     assert await services.database.scan(find_broken()) == []
-    for unnamed in await services.database.scan(list_unnamed_blobs(1 << 60, 1000)):
-        await services.content.stores[unnamed.store].remove([unnamed.blob])
+    for name, store in services.content.stores.items():
+        page = await services.database.scan(list_blobs(name, b"", 1 << 60, 1000))
+        await store.remove([each.blob for each, unnamed in page if unnamed])
 
 
 async def test_what_was_there_is_read_where_it_lies() -> None:

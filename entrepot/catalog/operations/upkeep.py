@@ -1,6 +1,6 @@
 """Operations of the collector: what nothing names any more, and how it goes.
 
-Finding is done by long reads on one snapshot, removing by short writes. Between the two anybody
+Finding is done by reading pages, removing by short writes. Between the two anybody
 may name again what was found, and every way to name something renews its date in the transaction
 that names it (see ``blobs.place``). So each removal here asks once more whether the date is still
 the one that was found; only then nobody came in between.
@@ -20,20 +20,19 @@ _NAMED_MANIFESTS: Final = (
     "SELECT manifest FROM versions WHERE manifest IS NOT NULL "
     "UNION SELECT t.manifest FROM parts t JOIN uploads u ON u.id = t.upload WHERE t.manifest IS NOT NULL"
 )
-_UNNAMED_MANIFESTS: Final = Sql(
-    f"WITH named (manifest) AS MATERIALIZED ({_NAMED_MANIFESTS} "
-    "UNION SELECT nested FROM pieces WHERE nested IS NOT NULL) "
-    "SELECT m.id, m.released_at FROM manifests m LEFT JOIN named n ON n.manifest = m.id "
-    "WHERE n.manifest IS NULL AND m.released_at < :cutoff ORDER BY m.id LIMIT :limit"
+# PostgreSQL would make NOT EXISTS of a whole table at once; these it looks up one by one.
+_MANIFESTS: Final = Sql(
+    "SELECT m.id, m.released_at, CASE WHEN m.released_at < :cutoff "
+    "AND (SELECT 1 FROM versions v WHERE v.manifest = m.id LIMIT 1) IS NULL "
+    "AND (SELECT 1 FROM parts t WHERE t.manifest = m.id LIMIT 1) IS NULL "
+    "AND (SELECT 1 FROM pieces q WHERE q.nested = m.id LIMIT 1) IS NULL THEN 1 ELSE 0 END "
+    "FROM manifests m WHERE m.id < :before ORDER BY m.id DESC LIMIT :limit"
 )
 _DROP_MANIFEST: Final = Sql("DELETE FROM manifests WHERE id = :id AND released_at <= :seen AND released_at < :cutoff")
 _DROP_PIECES: Final = Sql("DELETE FROM pieces WHERE manifest = :id")
 
-_UNNAMED_INLINE: Final = Sql(
-    "WITH named (id) AS MATERIALIZED (SELECT inline_id FROM versions WHERE inline_id IS NOT NULL) "
-    "SELECT i.id, i.seen_at, length(i.data) FROM inline_blobs i LEFT JOIN named n ON n.id = i.id "
-    "WHERE n.id IS NULL AND i.seen_at < :cutoff ORDER BY i.id LIMIT :limit"
-)
+_NAMED_INLINE: Final = Sql("SELECT id, inline_id FROM versions WHERE id > :after ORDER BY id LIMIT :limit")
+_INLINE: Final = Sql("SELECT id, seen_at, length(data) FROM inline_blobs WHERE id > :after ORDER BY id LIMIT :limit")
 _DROP_INLINE: Final = Sql("DELETE FROM inline_blobs WHERE id = :id AND seen_at <= :seen AND seen_at < :cutoff")
 
 _NAMED_BLOBS: Final = (
@@ -45,10 +44,18 @@ _UNNAMED: Final = (
     "FROM placements p LEFT JOIN named n ON n.blob = p.blob AND n.store = p.store "
     "WHERE n.blob IS NULL AND p.condemned = 0 AND p.seen_at < :cutoff"
 )
-_UNNAMED_BLOBS: Final = Sql(
-    f"WITH named (store, blob) AS MATERIALIZED ({_NAMED_BLOBS}) "
-    f"SELECT p.store, p.blob, p.size, p.seen_at {_UNNAMED} LIMIT :limit"
+_NO_NAME: Final = (
+    "(SELECT 1 FROM versions v WHERE v.blob = p.blob AND v.store = p.store LIMIT 1) IS NULL "
+    "AND (SELECT 1 FROM parts t WHERE t.blob = p.blob AND t.store = p.store LIMIT 1) IS NULL "
+    "AND (SELECT 1 FROM pieces q JOIN manifests m ON m.id = q.manifest "
+    "WHERE q.blob = p.blob AND m.store = p.store LIMIT 1) IS NULL"
 )
+_BLOBS: Final = Sql(
+    "SELECT p.blob, p.size, p.seen_at, "
+    f"CASE WHEN p.condemned = 0 AND p.seen_at < :cutoff AND {_NO_NAME} THEN 1 ELSE 0 END "
+    "FROM placements p WHERE p.store = :store AND p.blob > :after ORDER BY p.blob LIMIT :limit"
+)
+_NAMED: Final = Sql(f"SELECT 1 FROM placements p WHERE p.store = :store AND p.blob = :blob AND NOT ({_NO_NAME})")
 _CONDEMNED: Final = Sql(
     "SELECT blob FROM placements WHERE store = :store AND condemned = 1 AND blob > :after ORDER BY blob LIMIT :limit"
 )
@@ -78,15 +85,11 @@ _FORGET_FINISHED: Final = Sql(
     "DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE finished_at IS NOT NULL "
     "AND finished_at < :cutoff ORDER BY finished_at LIMIT :limit)"
 )
-_STALE: Final = Sql(
-    "SELECT upload_id FROM uploads u WHERE u.finished_at IS NULL AND u.created_at < :cutoff AND NOT EXISTS "
-    "(SELECT 1 FROM parts t WHERE t.upload = u.id AND t.created_at >= :cutoff) ORDER BY u.id"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Unnamed:
-    """A manifest or an inline blob that a snapshot showed unnamed, with its date then."""
+    """A manifest or an inline blob that may be unnamed, with its date when it was looked at."""
 
     id: int
     seen_at: int
@@ -95,7 +98,7 @@ class Unnamed:
 
 @dataclass(frozen=True, slots=True)
 class UnnamedBlob:
-    """A placement that a snapshot showed unnamed, with its date then."""
+    """A placement that may be unnamed, with its date when it was looked at."""
 
     store: str
     blob: BlobId
@@ -115,13 +118,12 @@ class Estimate:
     uploads: int
 
 
-def list_unnamed_manifests(cutoff: int, limit: int) -> Transaction[list[Unnamed]]:
-    """Manifests that no version, part or other manifest names and that were let go before ``cutoff``.
-
-    A manifest inside another shows up once that one is gone.
+def list_manifests(before: int, cutoff: int, limit: int) -> Transaction[list[tuple[Unnamed, bool]]]:
+    """A page of all manifests, the newest first and so the outer before the inner; and whether no version, part or
+    other manifest names one that was let go before ``cutoff``.
     """
-    rows: list[Row] = yield all_(_UNNAMED_MANIFESTS, cutoff=cutoff, limit=limit)
-    return [Unnamed(row[0], row[1]) for row in rows]
+    rows: list[Row] = yield all_(_MANIFESTS, before=before, cutoff=cutoff, limit=limit)
+    return [(Unnamed(row[0], row[1]), bool(row[2])) for row in rows]
 
 
 def drop_manifests(found: Sequence[Unnamed], cutoff: int) -> Transaction[int]:
@@ -134,9 +136,15 @@ def drop_manifests(found: Sequence[Unnamed], cutoff: int) -> Transaction[int]:
     return dropped
 
 
-def list_unnamed_inline(cutoff: int, limit: int) -> Transaction[list[Unnamed]]:
-    """Inline blobs that no version names and that nobody put since ``cutoff``."""
-    rows: list[Row] = yield all_(_UNNAMED_INLINE, cutoff=cutoff, limit=limit)
+def list_inline_names(after: int, limit: int) -> Transaction[list[Row]]:
+    """A page of all versions: the id of each, and that of its inline blob or None."""
+    rows: list[Row] = yield all_(_NAMED_INLINE, after=after, limit=limit)
+    return rows
+
+
+def list_inline_dates(after: int, limit: int) -> Transaction[list[Unnamed]]:
+    """A page of all inline blobs, named or not."""
+    rows: list[Row] = yield all_(_INLINE, after=after, limit=limit)
     return [Unnamed(*row) for row in rows]
 
 
@@ -150,10 +158,18 @@ def drop_inline(found: Sequence[Unnamed], cutoff: int) -> Transaction[tuple[int,
     return dropped, size
 
 
-def list_unnamed_blobs(cutoff: int, limit: int) -> Transaction[list[UnnamedBlob]]:
-    """Placements that no version, part or piece names and that nobody claimed since ``cutoff``."""
-    rows: list[Row] = yield all_(_UNNAMED_BLOBS, cutoff=cutoff, limit=limit)
-    return [UnnamedBlob(row[0], BlobId(bytes(row[1])), row[2], row[3]) for row in rows]
+def list_blobs(store: str, after: bytes, cutoff: int, limit: int) -> Transaction[list[tuple[UnnamedBlob, bool]]]:
+    """A page of all placements of a store in order of blob; and whether no version, part or piece names one that
+    nobody claimed since ``cutoff``.
+    """
+    rows: list[Row] = yield all_(_BLOBS, store=store, after=after, cutoff=cutoff, limit=limit)
+    return [(UnnamedBlob(store, BlobId(bytes(row[0])), row[1], row[2]), bool(row[3])) for row in rows]
+
+
+def is_named(store: str, blob: BlobId) -> Transaction[bool]:
+    """Whether a version, part or piece names a blob that is placed in a store."""
+    row: Row | None = yield one(_NAMED, store=store, blob=blob)
+    return row is not None
 
 
 def condemn_unnamed(found: Sequence[UnnamedBlob], cutoff: int) -> Transaction[list[UnnamedBlob]]:
@@ -183,12 +199,6 @@ def forget_finished(cutoff: int, limit: int) -> Transaction[int]:
     """Forget uploads that were completed before ``cutoff``; how many, at most ``limit``."""
     changed: int = yield run(_FORGET_FINISHED, cutoff=cutoff, limit=limit)
     return changed
-
-
-def list_stale_uploads(cutoff: int) -> Transaction[list[str]]:
-    """Ids of open uploads that nothing was added to since ``cutoff``."""
-    rows: list[Row] = yield all_(_STALE, cutoff=cutoff)
-    return [row[0] for row in rows]
 
 
 def estimate(cutoff: int) -> Transaction[Estimate]:

@@ -57,7 +57,7 @@ _PUT_PART: Final = Sql(
 _PARTS: Final = Sql(
     f"SELECT {_PART_COLUMNS} FROM parts WHERE upload = :upload AND number > :after ORDER BY number LIMIT :limit"
 )
-_MANIFESTS: Final = Sql("SELECT manifest FROM parts WHERE upload = :upload AND manifest IS NOT NULL")
+_MANIFESTS: Final = Sql("SELECT manifest FROM parts WHERE upload = :upload")
 _DELETE_PARTS: Final = Sql("DELETE FROM parts WHERE upload = :upload")
 _DELETE: Final = Sql("DELETE FROM uploads WHERE id = :upload")
 _FINISH: Final = Sql("UPDATE uploads SET finished_at = :now, version_id = :version_id, etag = :etag WHERE id = :upload")
@@ -223,7 +223,8 @@ def _end(row: Row, upload_id: str, who: str, now: int) -> Transaction[None]:
 def _drop_parts(upload: int, now: int) -> Transaction[None]:
     manifests: list[Row] = yield all_(_MANIFESTS, upload=upload)
     for row in manifests:
-        yield from release(row[0], now)
+        if row[0] is not None:
+            yield from release(row[0], now)
     yield run(_DELETE_PARTS, upload=upload)
 
 

@@ -47,3 +47,11 @@ CREATE TABLE jobs (
     error TEXT COLLATE "C",
     cancelled BIGINT NOT NULL DEFAULT 0
 );
+
+-- What the collector asks: who names this. None of them has a row for an object that is kept in the catalog.
+CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL;
+CREATE INDEX versions_by_manifest ON versions (manifest) WHERE manifest IS NOT NULL;
+CREATE INDEX parts_by_blob ON parts (blob) WHERE blob IS NOT NULL;
+CREATE INDEX parts_by_manifest ON parts (manifest) WHERE manifest IS NOT NULL;
+CREATE INDEX pieces_by_blob ON pieces (blob) WHERE blob IS NOT NULL;
+CREATE INDEX pieces_by_nested ON pieces (nested) WHERE nested IS NOT NULL;
