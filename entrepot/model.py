@@ -237,9 +237,25 @@ class Listed:
     storage_class: str = ""
 
 
+class Stage(enum.StrEnum):
+    """Where an upload stands (see ``catalog.operations.stages``)."""
+
+    OPEN = "open"
+    RECEIVING = "receiving"
+    FINISHED = "finished"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+
 @value
 class Upload:
-    """A resumable transfer that is open (or was completed a short while ago)."""
+    """A resumable transfer that goes on (or ended a short while ago, at ``finished_at``). ``algorithm`` names the
+    digest that its door asked its parts to have, '' where it left that open; ``composite`` that of the whole is to
+    be made of those.
+    """
 
     id: int
     upload_id: str
@@ -254,10 +270,8 @@ class Upload:
     etag: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     """Those of the version that it is to become."""
-
-    @property
-    def completed(self) -> bool:
-        return self.version_id is not None
+    stage: Stage = Stage.OPEN
+    finished_at: int | None = None
 
 
 @value

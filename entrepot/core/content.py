@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
@@ -24,7 +24,7 @@ from entrepot.catalog.operations.blobs import claim, forget
 from entrepot.core.budget import Budget, Gathering
 from entrepot.core.reading import Reader
 from entrepot.digests import Digest, digest_of, new_digest
-from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, TooLarge, Unavailable
+from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, EntrepotError, TooLarge, Unavailable
 from entrepot.model import BlobId, Buffer, Bytes, Piece, Span, value
 
 P = ParamSpec("P")
@@ -118,6 +118,24 @@ class Content:
                 self._budget.give(size)
         return await _Taking(self, store, intake).run(body)
 
+    async def arrival(self, store: str, body: AsyncIterator[Buffer], intake: Intake) -> AsyncGenerator[Piece, None]:
+        """The pieces of a body in their order, each on disk when it is yielded and still unnamed: whoever names it
+        keeps it. A body that breaks off, or is not what was announced, raises after all that came of it; what is
+        less than a blob is a piece too then.
+
+        Raises what :meth:`take` raises.
+        """
+        landed: asyncio.Queue[Piece | None] = asyncio.Queue()
+        taking = asyncio.create_task(_Taking(self, store, intake, landed.put_nowait).run(body))
+        taking.add_done_callback(lambda _: landed.put_nowait(None))
+        try:
+            while (piece := await landed.get()) is not None:
+                yield piece
+            await taking
+        finally:
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
+
     def read(self, bytes_: Bytes, span: Span) -> Awaitable[Buffer | AsyncIterator[Buffer]]:
         """The bytes of a span: at once when they are few, else as a stream.
 
@@ -203,9 +221,13 @@ def _checked(digests: Mapping[str, bytes], intake: Intake) -> Mapping[str, bytes
 
 
 class _Taking:
-    """One body on its way in."""
+    """One body on its way in. Where somebody wants to be told of what ``landed``, it is told of each piece in order,
+    and a body that breaks off is put as far as it came.
+    """
 
-    def __init__(self, content: Content, store: str, intake: Intake) -> None:
+    def __init__(
+        self, content: Content, store: str, intake: Intake, landed: Callable[[Piece], None] | None = None
+    ) -> None:
         self._content = content
         self._store = store
         self._intake = intake
@@ -213,6 +235,8 @@ class _Taking:
         self._whole = blake3()
         self._size = 0
         self._tasks: list[asyncio.Task[Piece]] = []
+        self._landed = landed
+        self._told = 0
 
     # A body of one blob needs neither.
 
@@ -227,6 +251,24 @@ class _Taking:
         return asyncio.Semaphore(AT_ONCE)
 
     async def run(self, body: AsyncIterator[Buffer]) -> Received:
+        try:
+            rest = await self._receive(body)
+            try:
+                if not self._tasks:
+                    return await self._single(rest)
+                await self._begin(rest)
+            finally:
+                if not self._tasks:
+                    rest.close()
+            return await self._several()
+        finally:
+            if self._tasks:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _receive(self, body: AsyncIterator[Buffer]) -> Gathering:
+        """Begin on each whole blob; returns what is left in the end, a blob or less."""
         gathering = self._content.gathering()
         try:
             async for data in body:
@@ -240,17 +282,22 @@ class _Taking:
                 gathering.add(rest)
             if self._intake.size is not None and self._size != self._intake.size:
                 raise BodyIncomplete(self._size, self._intake.size)
-            if not self._tasks:
-                return await self._single(gathering)
-            full, gathering = gathering, self._content.gathering()
-            await self._begin(full)
-            return await self._several()
-        finally:
-            gathering.close()
-            if self._tasks:
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+        except BaseException as error:
+            try:
+                if self._landed is not None and isinstance(error, Exception):
+                    await self._save(gathering)
+            finally:
+                gathering.close()
+            raise
+        return gathering
+
+    async def _save(self, rest: Gathering) -> None:
+        """Of a body that broke off, see everything put that came; not what came behind a blob that could not be."""
+        with contextlib.suppress(EntrepotError):  # the body's own error is the one to be told
+            if rest.size:
+                await self._begin(rest)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _count(self, size: int) -> None:
         self._size += size
@@ -271,6 +318,8 @@ class _Taking:
         # Not in the task itself: one that is cancelled before its first step never gets to a finally.
         task.add_done_callback(lambda _: self._end(full))
         self._tasks.append(task)
+        if self._landed is not None:
+            task.add_done_callback(lambda _: self._tell())
         for each in self._tasks:
             if each.done():
                 each.result()
@@ -278,6 +327,15 @@ class _Taking:
     def _end(self, full: Gathering) -> None:
         full.close()
         self._slots.release()
+
+    def _tell(self) -> None:
+        """Tell of what has landed with nothing missing before it."""
+        while self._landed is not None and self._told < len(self._tasks):
+            task = self._tasks[self._told]
+            if not task.done() or task.cancelled() or task.exception() is not None:
+                return
+            self._landed(task.result())
+            self._told += 1
 
     async def _keep(self, full: Gathering, start: int) -> Piece:
         async with self._order:  # asyncio's lock is fair: blobs are hashed in the order they came
@@ -308,6 +366,8 @@ class _Taking:
         if self._intake.inline and size <= self._content.inline_limit:
             return Received(Bytes(size, name, data=bytes(full.whole())), digests)
         claimed = await self._content.keep(self._store, full, name)
+        if self._landed is not None:
+            self._landed(Piece(0, size, name, claim=claimed))
         return Received(Bytes(size, name, blob=name, claim=claimed, store=self._store), digests)
 
     async def _several(self) -> Received:

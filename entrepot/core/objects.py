@@ -293,9 +293,10 @@ class Objects:
             new = await self._recut(who, source, target, key, meta, missing)
             new = replace(new, tags=tags)
         else:
+            etag, checksums = await _in_one_piece(source)
             new = NewVersion(
-                target.id, bucket, key, self.new_id, old.etag, who.account, replace(old.bytes, data=None), meta,
-                old.checksums, tags=tags, kind=Kind.COPIED,
+                target.id, bucket, key, self.new_id, etag, who.account, replace(old.bytes, data=None), meta,
+                checksums, tags=tags, kind=Kind.COPIED,
             )  # fmt: skip
         return old, await self._publish(who, new, copy.when)
 
@@ -306,7 +307,7 @@ class Objects:
         old = source.version
         intake = Intake(size=old.size, digests=("md5", *keep))
         received = await self.content.take(target.store, stream(await source.read()), intake)
-        values = {} if old.checksums.composite else dict(old.checksums.values)
+        values = {} if keep or old.checksums.composite else dict(old.checksums.values)
         values.update({name: received.digests[name] for name in keep})
         return NewVersion(
             target.id, target.name, key, self.new_id, etag_of(received.place, received.digests), who.account,
@@ -358,6 +359,19 @@ def _of_class(meta: Meta, storage_class: str) -> Meta:
         return meta
     headers = {name: text for name, text in meta.headers.items() if name != STORAGE_CLASS}
     return replace(meta, headers=headers | {STORAGE_CLASS: storage_class} if storage_class else headers)
+
+
+async def _in_one_piece(source: Opened) -> tuple[str, Checksums]:
+    """Etag and checksums of a copy whose bytes are not read. Of an object of one part they are those of one that was
+    put in one piece, if its door kept the part's MD5; what was made of several parts keeps what it has.
+    """
+    old = source.version
+    if old.parts == 1:
+        values = dict((await source.parts())[0].checksums.values)
+        md5 = values.pop("md5", None)
+        if md5 is not None:
+            return md5.hex(), Checksums(values)
+    return old.etag, old.checksums
 
 
 async def stream(data: Buffer | AsyncIterator[Buffer]) -> AsyncIterator[Buffer]:

@@ -1,23 +1,24 @@
-"""Uploads: transfers in parts. One state machine behind every door that knows such a thing.
+"""Uploads: transfers in several requests, for every door that knows such a thing.
 
-(none) ── create ──► open ── complete ──► complete (remembered for the grace period)
-│  └── abort ──► (none)
-└── put_part, copy_part: any number, in any order, replacing one another
+Parts are numbered by their client, come in any order and replace one another (``put_part``, ``copy_part``), or each
+goes behind the last (``append``). What a part must be, which of them make the object and what it is called then are
+the rules of a door, which it brings along; the stages of an upload are in ``catalog.operations.stages``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import uploads as rows
 from entrepot.catalog.operations.events import Kind
-from entrepot.catalog.operations.objects import NewVersion, find_version
+from entrepot.catalog.operations.layouts import find_layout
+from entrepot.catalog.operations.objects import NewVersion, find_version, look_up
 from entrepot.catalog.operations.uploads import MOST_PARTS, UploadPage
 from entrepot.catalog.operations.uploads import Outcome as Outcome  # noqa: PLC0414 - what doors get from completing
 from entrepot.catalog.operations.uploads import UploadQuery as UploadQuery  # noqa: PLC0414 - as below
@@ -25,24 +26,13 @@ from entrepot.core.access import Action, Resource
 from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake
 from entrepot.core.names import check_meta
-from entrepot.core.objects import Objects, Source, stream
+from entrepot.core.objects import Objects, Source, etag_of, stream
 from entrepot.core.tags import OF_OBJECT, check_tags
-from entrepot.digests import COMBINABLE, combine, composite
-from entrepot.errors import (
-    ArgumentInvalid,
-    DigestMismatch,
-    Invalid,
-    PartInvalid,
-    PartMissing,
-    PartOrder,
-    RangeInvalid,
-    Superseded,
-    TooLarge,
-    TooSmall,
-    UploadMissing,
-)
+from entrepot.digests import digest_of
+from entrepot.errors import Invalid, PreconditionFailed, RangeInvalid, Superseded, UploadMissing
 from entrepot.model import (
     ALWAYS,
+    NO_CHECKSUMS,
     Bucket,
     Buffer,
     Bytes,
@@ -59,30 +49,52 @@ from entrepot.model import (
 
 
 @dataclass(frozen=True, slots=True)
-class ListedPart:
-    """A part as its client names it at completion. An empty ``etag`` is not compared."""
+class Arriving:
+    """How a door takes a part: ``intake`` names the digests to compute, the MD5 among them where that is to be the
+    part's etag; ``keep`` those that are stored with it.
+    """
 
-    number: int
-    etag: str = ""
-    checksums: Mapping[str, bytes] | None = None
+    intake: Intake
+    keep: tuple[str, ...] = ()
+
+
+Expect = Callable[[Upload], Arriving]
+"""What a door expects of a part of this upload; asked before the body is read. May raise for a part that does not
+belong to it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """What a client says when it completes an upload.
+class Assembly:
+    """What becomes of an upload: its ``parts`` one behind the other, with this etag and these checksums."""
 
-    ``least_part`` is the shortest any part but the last may be, ``limit`` the longest the whole
-    may be; ``size``, ``checksums`` and ``composite`` (their kind) are what the whole must come to,
-    when the client says so.
+    parts: Sequence[Part]
+    etag: str
+    checksums: Checksums = NO_CHECKSUMS
+
+
+class Completion(Protocol):
+    """The rules by which a door makes an object of parts: which of them, and what the whole is called.
+
+    Both are asked within a transaction, and may be asked again: they look at nothing else.
     """
 
-    parts: Sequence[ListedPart]
-    when: Precondition = ALWAYS
-    least_part: int = 0
-    limit: int = 1 << 62
-    size: int | None = None
-    checksums: Mapping[str, bytes] | None = None
-    composite: bool | None = None
+    def assemble(self, upload: Upload, parts: Sequence[Part]) -> Assembly:
+        """From the parts that are there, by number. Raises Invalid for parts that do not fit."""
+        ...
+
+    def is_same(self, upload: Upload, parts: Sequence[Part]) -> bool:
+        """Whether this completed the upload, whose version was made of ``parts`` (see ``Opened.parts``)."""
+        ...
+
+
+class InOrder:
+    """The completion of a door that only ever appends: everything that there is."""
+
+    def assemble(self, upload: Upload, parts: Sequence[Part]) -> Assembly:
+        return Assembly(parts, digest_of("blake3", b"".join(part.bytes.hash for part in parts)).hex())
+
+    def is_same(self, upload: Upload, parts: Sequence[Part]) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +141,26 @@ class Uploads:
         return await self.database.write(rows.create_upload(new, bucket))
 
     async def put_part(
-        self,
-        who: Principal,
-        place: Place,
-        number: int,
-        body: AsyncIterator[Buffer],
-        intake: Intake,
-        keep: tuple[str, ...] = (),
+        self, who: Principal, place: Place, number: int, body: AsyncIterator[Buffer], expect: Expect
     ) -> Part:
-        """Store a part; durable on return. ``keep`` names digests to store with it, beside the one
-        of the upload. Raises what ``Objects.put`` raises, and UploadMissing.
-        """
+        """Store a part; durable on return. Raises what ``Objects.put`` and ``expect`` raise, and UploadMissing."""
         bucket, upload = await self._find(who, place, Action.UPLOAD_APPEND)
-        kept = tuple(dict.fromkeys([upload.algorithm, *keep] if upload.algorithm else keep))
-        wanted = replace(intake, digests={"md5", *intake.digests, *kept}, inline=False)
-        received = await self.content.take(bucket.store, body, wanted)
+        arriving = expect(upload)
+        received = await self.content.take(bucket.store, body, _stored(arriving))
         part = Part(
-            number, received.digests["md5"].hex(), 0, received.place,
-            Checksums({name: received.digests[name] for name in kept}),
+            number, etag_of(received.place, received.digests), 0, received.place,
+            Checksums({name: received.digests[name] for name in arriving.keep}),
         )  # fmt: skip
         return await self.database.write(rows.put_part(place.upload_id, place.bucket, part, self.clock()))
 
     async def copy_part(
-        self,
-        who: Principal,
-        place: Place,
-        number: int,
-        source: Source,
-        span: Span | None = None,
-        limit: int = 1 << 62,
+        self, who: Principal, place: Place, number: int, source: Source, span: Span | None, expect: Expect
     ) -> tuple[Version, Part]:
         """Store a stretch of another version as a part; returns that version too. Blobs that are there
         are not written again.
 
-        Raises what reading the source raises, RangeInvalid for a span that it does not have,
-        TooLarge for more than ``limit`` bytes.
+        Raises what reading the source raises, RangeInvalid for a span that it does not have, and what
+        ``put_part`` raises.
         """
         await self._find(who, place, Action.UPLOAD_APPEND)
         opened = await self.objects.open(who, source.bucket, source.key, source.version_id)
@@ -172,9 +169,33 @@ class Uploads:
         if span is not None and span.end > whole.end:
             raise RangeInvalid(whole.end, f"{span.start}-{span.end - 1}")
         wanted = span or whole
-        body = stream(await opened.read(wanted))
-        part = await self.put_part(who, place, number, body, Intake(size=wanted.size, limit=limit))
+
+        def sized(upload: Upload) -> Arriving:
+            arriving = expect(upload)
+            return replace(arriving, intake=replace(arriving.intake, size=wanted.size))
+
+        part = await self.put_part(who, place, number, stream(await opened.read(wanted)), sized)
         return opened.version, part
+
+    async def append(
+        self, who: Principal, place: Place, offset: int, body: AsyncIterator[Buffer], expect: Expect
+    ) -> AsyncGenerator[int, None]:
+        """Add a body behind the ``offset`` bytes that there are; yields the offset each time that more is on disk,
+        whatever happens then. Of a body that breaks off everything is kept that came before, and then it raises.
+
+        Raises what ``put_part`` raises, and Superseded where the upload has not come to that offset, or gone beyond.
+        """
+        bucket, upload = await self._find(who, place, Action.UPLOAD_APPEND)
+        if await self.database.read(rows.received(upload.id)) != offset:
+            raise Superseded(f"upload {place.upload_id}")
+        arrival = self.content.arrival(bucket.store, body, _stored(expect(upload)))
+        async with contextlib.aclosing(arrival) as pieces:
+            async for piece in pieces:
+                landed = Bytes(piece.size, piece.blob or b"", blob=piece.blob, claim=piece.claim, store=bucket.store)
+                part = Part(0, landed.hash.hex(), 0, landed)
+                await self.database.write(rows.append_part(place.upload_id, place.bucket, offset, part, self.clock()))
+                offset += piece.size
+                yield offset
 
     async def get(self, who: Principal, place: Place) -> Upload:
         """An open upload. Raises BucketMissing, Denied, UploadMissing."""
@@ -193,45 +214,55 @@ class Uploads:
         found, visible = await self.buckets.list_in(who, bucket, Action.UPLOAD_LIST)
         return await self.database.scan(rows.list_uploads(found.id, replace(query, visible=visible)))
 
-    async def complete(self, who: Principal, place: Place, completion: Completion) -> Outcome:
-        """Publish the parts named, in their order, as one version. Copies no byte, unless the parts
+    async def complete(
+        self, who: Principal, place: Place, completion: Completion, when: Precondition = ALWAYS
+    ) -> Outcome:
+        """Publish parts as one version, by the rules of ``completion``. Copies no byte, unless the parts
         are so small that the object would be read from more than twice the blobs it needs.
 
-        Asked again it gives the same answer, without ``version`` once that is overwritten. Raises
-        UploadMissing, PartMissing, PartInvalid, PartOrder, TooSmall, TooLarge, DigestMismatch,
-        ArgumentInvalid, PreconditionFailed, ObjectMissing, Superseded; the upload stays open.
+        The same completion asked for again gives the same answer while its version is there. Raises UploadMissing,
+        what ``completion`` raises, PreconditionFailed, ObjectMissing, Superseded; the upload stays as it was.
         """
         bucket = await self.buckets.enter(who, place.bucket, Action.OBJECT_WRITE, place.key)
         upload = await self.database.read(rows.get_upload(place.upload_id))
         _check_place(upload, bucket, place)
         recut: Bytes | None = None
-        read: list[Part] = []
-        if not upload.completed:
+        read: Sequence[Part] = ()
+        if upload.version_id is None:
             parts = await self.database.scan(rows.list_parts(upload.id))
             with contextlib.suppress(Invalid):  # the upload may have ended since it was read: the transaction tells
-                read = choose(parts, completion)
+                read = completion.assemble(upload, parts).parts
             if self._scattered(read):
                 recut = await self._recut(bucket, read)
 
         def compose(upload: Upload, parts: Sequence[Part]) -> NewVersion:
-            chosen = choose(parts, completion)
-            same = [part.bytes.hash for part in chosen] == [part.bytes.hash for part in read]
-            if len(_stores(chosen)) > 1 if recut is None else not same:
+            made = completion.assemble(upload, parts)
+            same = [part.bytes.hash for part in made.parts] == [part.bytes.hash for part in read]
+            if len(_stores(made.parts)) > 1 if recut is None else not same:
                 raise Superseded(f"upload {place.upload_id}")  # a client that names no etags may have put another part
             return NewVersion(
-                bucket.id, bucket.name, upload.key, self.objects.new_id, multipart_etag(chosen), upload.owner,
-                recut or joined(chosen), upload.meta, whole_checksums(upload, chosen, completion), chosen,
-                upload.tags, Kind.COMPLETED,
+                bucket.id, bucket.name, upload.key, self.objects.new_id, made.etag, upload.owner,
+                recut or joined(made.parts), upload.meta, made.checksums, made.parts, upload.tags, Kind.COMPLETED,
             )  # fmt: skip
 
         check = self.objects.guard(who, Action.OBJECT_WRITE, place.key)
-        operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), completion.when, check)
+        operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), when, check)
         outcome = await self.database.write(operation, heavy=True)
-        if outcome.version is not None:
-            return outcome
-        version = await self.database.read(find_version(bucket.id, place.key, outcome.version_id))
-        same = version is not None and version.etag == outcome.etag
-        return replace(outcome, version=version) if same else outcome
+        return outcome if outcome.version is not None else await self._again(place, outcome, completion, when)
+
+    async def _again(self, place: Place, outcome: Outcome, completion: Completion, when: Precondition) -> Outcome:
+        """The answer to a completion that was given already, if this is that one, and what it made still stands."""
+        upload = await self.database.read(rows.get_upload(place.upload_id))
+        version = await self.database.read(find_version(upload.bucket, place.key, outcome.version_id))
+        made = None if version is None else (version.etag, version.created_at)
+        if version is None or made != (upload.etag, upload.finished_at):
+            raise UploadMissing(place.upload_id)
+        if not completion.is_same(upload, await self.database.read(find_layout(version.id))):
+            raise UploadMissing(place.upload_id)
+        if when is not ALWAYS:
+            _, current = await self.database.read(look_up(place.bucket, place.key))
+            when.check_write(current, place.key)
+        return replace(outcome, version=version)
 
     def _scattered(self, parts: Sequence[Part]) -> bool:
         """Whether to cut the parts anew: they have far more blobs than the whole needs, or lie in several stores."""
@@ -249,9 +280,13 @@ class Uploads:
         received = await self.content.take(bucket.store, joined_bytes(), Intake())
         return received.place
 
-    async def abort(self, who: Principal, place: Place) -> None:
-        """Raises BucketMissing, Denied, UploadMissing."""
-        await self._find(who, place, Action.UPLOAD_ABORT)
+    async def abort(self, who: Principal, place: Place, opened_at: int | None = None) -> None:
+        """End an upload without a version; where ``opened_at`` is given, only one that was opened in that second
+        since the epoch. Raises BucketMissing, Denied, UploadMissing, PreconditionFailed.
+        """
+        _, upload = await self._find(who, place, Action.UPLOAD_ABORT)
+        if opened_at is not None and upload.created_at // 1_000_000 != opened_at:
+            raise PreconditionFailed("the upload was opened at another time")
         await self.database.write(rows.abort_upload(place.upload_id, who.account, self.clock()))
 
     async def _find(self, who: Principal, place: Place, action: Action) -> tuple[Bucket, Upload]:
@@ -259,44 +294,20 @@ class Uploads:
         upload = await self.database.read(rows.get_upload(place.upload_id))
         _check_place(upload, bucket, place)
         self.buckets.access.check(who, action, Resource(bucket, place.key, upload))
-        if upload.completed:
+        if upload.version_id is not None:
             raise UploadMissing(place.upload_id)
         return bucket, upload
+
+
+def _stored(arriving: Arriving) -> Intake:
+    """As a door expects a part; parts lie in a store, whatever their size."""
+    digests = {*arriving.intake.digests, *arriving.keep}
+    return replace(arriving.intake, digests=digests, inline=False)
 
 
 def _check_place(upload: Upload, bucket: Bucket, place: Place) -> None:
     if upload.bucket != bucket.id or upload.key != place.key:
         raise UploadMissing(place.upload_id)
-
-
-def choose(parts: Sequence[Part], completion: Completion) -> list[Part]:
-    """The parts that a client named, held against those that are there.
-
-    Raises PartOrder, PartMissing, PartInvalid, TooSmall, TooLarge, ArgumentInvalid.
-    """
-    there = {part.number: part for part in parts}
-    chosen: list[Part] = []
-    for listed in completion.parts:
-        if chosen and listed.number <= chosen[-1].number:
-            raise PartOrder(listed.number, "parts must be named once each, in ascending order")
-        part = there.get(listed.number)
-        if part is None or (listed.etag and listed.etag != part.etag):
-            raise PartMissing(listed.number, "it was not uploaded, or its etag is another")
-        for name, value in (listed.checksums or {}).items():
-            if part.checksums.values.get(name) != value:
-                raise PartInvalid(listed.number, f"its {name} is another")
-        chosen.append(part)
-    if not chosen:
-        raise ArgumentInvalid("parts", "", "name at least one part")
-    for part in chosen[:-1]:
-        if part.size < completion.least_part:
-            raise TooSmall(f"part {part.number}", part.size, completion.least_part)
-    size = sum(part.size for part in chosen)
-    if completion.size is not None and completion.size != size:
-        raise ArgumentInvalid("size", completion.size, f"the parts come to {size} bytes")
-    if size > completion.limit:
-        raise TooLarge("object", size, completion.limit)
-    return chosen
 
 
 def joined(parts: Sequence[Part]) -> Bytes:
@@ -315,37 +326,3 @@ def joined(parts: Sequence[Part]) -> Bytes:
 def _stores(parts: Sequence[Part]) -> set[str]:
     """Where the parts lie: in more than one store, if the bucket was moved between them."""
     return {part.bytes.store for part in parts if part.size}
-
-
-def multipart_etag(parts: Sequence[Part]) -> str:
-    """S3's etag of an object made of parts: MD5 over their MD5s, and their number."""
-    whole = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
-    return f"{whole.hexdigest()}-{len(parts)}"
-
-
-def whole_checksums(upload: Upload, parts: Sequence[Part], completion: Completion) -> Checksums:
-    """The checksum of the whole from those of its parts, held against what the client says.
-
-    Raises DigestMismatch, and ArgumentInvalid for a kind of checksum that the upload has not.
-    """
-    made = _combined(upload, parts)
-    for name, expected in (completion.checksums or {}).items():
-        computed = made.values.get(name)
-        if computed is None:
-            raise ArgumentInvalid("checksum", name, f"the upload was begun with {upload.algorithm or 'none'}")
-        if computed != expected:
-            raise DigestMismatch(name, expected.hex(), computed.hex())
-    if completion.composite is not None and completion.composite is not made.composite:
-        raise ArgumentInvalid("checksum", completion.composite, "the upload was begun with the other type")
-    return made
-
-
-def _combined(upload: Upload, parts: Sequence[Part]) -> Checksums:
-    name = upload.algorithm
-    if not name:
-        return Checksums()
-    values = [part.checksums.values[name] for part in parts]
-    if upload.composite or name not in COMBINABLE:
-        return Checksums({name: composite(name, values)}, composite=True, parts=len(parts))
-    whole = combine(name, zip(values, (part.size for part in parts), strict=True))
-    return Checksums({name: whole}, parts=len(parts))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from entrepot.core.content import Intake
-from entrepot.core.uploads import Completion, ListedPart, Place
+from entrepot.core.uploads import Place
 from entrepot.model import Meta, Span
-from tests.core.services import ROOT, Services, joined, open_services, pieces
+from tests.core.services import ROOT, Numbered, Services, expecting, joined, open_services, pieces
 from tests.doors.s3.door import Door
 from tests.doors.s3.multipart import begin, complete
 
@@ -23,7 +22,7 @@ async def fill(services: Services) -> tuple[Place, bytes]:
     for start in range(0, MOST, 100):
         await asyncio.gather(
             *(
-                services.uploads.put_part(ROOT, place, number + 1, pieces([bodies[number]]), Intake())
+                services.uploads.put_part(ROOT, place, number + 1, pieces([bodies[number]]), expecting())
                 for number in range(start, start + 100)
             )
         )
@@ -35,7 +34,7 @@ def test_a22_ten_thousand_parts_are_one_object() -> None:
         async with open_services(blob_size=5) as services:
             await services.buckets.create(ROOT, "bucket")
             place, whole = await fill(services)
-            completion = Completion([ListedPart(number) for number in range(1, MOST + 1)])
+            completion = Numbered(*range(1, MOST + 1))
             await services.uploads.complete(ROOT, place, completion)
             opened = await services.objects.open(ROOT, "bucket", "key")
             assert opened.version.size == 5 * MOST

@@ -28,6 +28,7 @@ from entrepot.model import (
     Piece,
     Precondition,
     Span,
+    Stage,
     Upload,
     Versioning,
 )
@@ -74,6 +75,12 @@ class UploadActs(Acts):
         pieces = tuple(Piece(start, len(data), id) for start, data, id in zip(starts, blobs, ids, strict=False))
         return await self._put(upload, part(number, b"".join(blobs), pieces=pieces))
 
+    async def append(self, upload: Upload, offset: int, data: bytes) -> Part:
+        """A part of one blob, which is claimed first, behind those that there are."""
+        new = part(0, data, blob=await self.placed(data))
+        name = self._buckets[upload.upload_id]
+        return await self.database.write(uploads.append_part(upload.upload_id, name, offset, new, next(clock)))
+
     async def complete(self, bucket: Bucket, upload: Upload, **when: Any) -> uploads.Outcome:
         return await self.database.write(
             uploads.complete_upload(upload.upload_id, bucket.name, compose(bucket), next(clock), Precondition(**when)),
@@ -116,7 +123,7 @@ class UploadsContract:
         found = await uploading.database.read(uploads.get_upload(upload.upload_id))
         assert found == upload
         assert (found.key, found.meta, found.algorithm, found.composite) == ("k\x00\xff", meta, "crc32", False)
-        assert not found.completed
+        assert found.stage is Stage.OPEN
         with pytest.raises(UploadMissing):
             await uploading.database.read(uploads.get_upload("other"))
 
@@ -143,6 +150,27 @@ class UploadsContract:
         ]  # fmt: skip
         page = await uploading.database.read(uploads.list_parts(upload.id, 2, 2))
         assert page == parts[2:4]
+
+    async def test_appends_go_one_behind_the_other(self, uploading: UploadActs) -> None:
+        bucket = await uploading.bucket()
+        upload = await uploading.open_upload(bucket, "k")
+        assert await uploading.database.read(uploads.received(upload.id)) == 0
+        offset = 0
+        for number, data in enumerate((b"a", b"bb", b"ccc"), 1):
+            assert (await uploading.append(upload, offset, data)).number == number
+            offset += len(data)
+            assert await uploading.database.read(uploads.received(upload.id)) == offset
+            with pytest.raises(Superseded):
+                await uploading.append(upload, offset - 1, b"late")
+        found = await uploading.database.read(uploads.get_upload(upload.upload_id))
+        assert found.stage is Stage.RECEIVING
+        won, lost = await outcomes(*(uploading.append(upload, offset, b"%d" % number) for number in range(4)))
+        assert (len(won), [type(error) for error in lost]) == (1, [Superseded] * 3)
+        await uploading.complete(bucket, upload)
+        ended = await uploading.database.read(uploads.get_upload(upload.upload_id))
+        assert (ended.stage, ended.finished_at is None) == (Stage.ACCEPTED, False)
+        with pytest.raises(UploadMissing):
+            await uploading.append(upload, offset + 1, b"late")
 
     async def test_a_part_tells_what_it_was_put_with(self, uploading: UploadActs) -> None:
         bucket = await uploading.bucket()

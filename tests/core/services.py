@@ -12,10 +12,11 @@ from entrepot.blobs.store import BlobStore
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
-from entrepot.core.content import Content
+from entrepot.core.content import Content, Intake
 from entrepot.core.objects import Objects
-from entrepot.core.uploads import Uploads
-from entrepot.model import Buffer, Principal
+from entrepot.core.uploads import Arriving, Assembly, Expect, InOrder, Uploads
+from entrepot.errors import PartMissing
+from entrepot.model import Buffer, Part, Principal, Upload
 
 ROOT = Principal("root", "ROOTKEY", root=True)
 STORE = "main"
@@ -75,3 +76,25 @@ def cut(data: bytes, at: Sequence[int]) -> list[bytes]:
     """Data cut at these places, in any order and number; empty pieces are left in."""
     places = sorted(min(place, len(data)) for place in at)
     return [data[start:end] for start, end in itertools.pairwise([0, *places, len(data)])]
+
+
+def expecting(intake: Intake | None = None, *keep: str) -> Expect:
+    """A part is taken so, whatever its upload is."""
+    return lambda _: Arriving(intake or Intake(), keep)
+
+
+class Numbered:
+    """The parts of these numbers, in this order."""
+
+    def __init__(self, *numbers: int) -> None:
+        self._numbers = numbers
+
+    def assemble(self, upload: Upload, parts: Sequence[Part]) -> Assembly:
+        there = {part.number: part for part in parts}
+        for number in self._numbers:
+            if number not in there:
+                raise PartMissing(number, "it was not put")
+        return InOrder().assemble(upload, [there[number] for number in self._numbers])
+
+    def is_same(self, upload: Upload, parts: Sequence[Part]) -> bool:
+        return self._numbers == tuple(part.number for part in parts)

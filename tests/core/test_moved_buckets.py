@@ -13,10 +13,10 @@ from entrepot.catalog.operations.consistency import find_broken
 from entrepot.catalog.operations.upkeep import list_blobs
 from entrepot.core.content import Intake
 from entrepot.core.objects import Copy, Put, Source
-from entrepot.core.uploads import Completion, ListedPart, Place
+from entrepot.core.uploads import Place
 from entrepot.errors import Superseded
 from entrepot.model import Buffer, Meta
-from tests.core.services import ROOT, Services, joined, open_services, pieces
+from tests.core.services import ROOT, Numbered, Services, expecting, joined, open_services, pieces
 
 _MOVE = Sql("UPDATE buckets SET store = :store")
 DATA = {"empty": b"", "inline": b"abc", "blob": b"12345678", "pieces": b"0123456789" * 5}
@@ -41,7 +41,7 @@ async def put(services: Services, key: str, data: bytes) -> None:
 
 
 async def put_part(services: Services, place: Place, number: int) -> None:
-    await services.uploads.put_part(ROOT, place, number, pieces([PARTS[number - 1]]), Intake())
+    await services.uploads.put_part(ROOT, place, number, pieces([PARTS[number - 1]]), expecting())
 
 
 async def begin(services: Services, key: str) -> Place:
@@ -50,7 +50,7 @@ async def begin(services: Services, key: str) -> Place:
 
 
 async def complete(services: Services, place: Place) -> None:
-    await services.uploads.complete(ROOT, place, Completion([ListedPart(number) for number in (1, 2, 3)]))
+    await services.uploads.complete(ROOT, place, Numbered(1, 2, 3))
 
 
 async def read(services: Services, key: str) -> bytes:

@@ -10,10 +10,10 @@ import pytest
 from entrepot.core.content import Intake
 from entrepot.core.names import MOST_METADATA, check_bucket_name, check_key, check_meta
 from entrepot.core.objects import Copy, Put, Source
-from entrepot.core.uploads import Completion, ListedPart, Place
+from entrepot.core.uploads import Place
 from entrepot.errors import ArgumentInvalid, KeyTooLong, NameInvalid, NothingToMatch, PreconditionFailed, TooLarge
 from entrepot.model import Meta, Precondition
-from tests.core.services import ROOT, Services, open_services, pieces
+from tests.core.services import ROOT, Numbered, Services, expecting, open_services, pieces
 
 BAD_KEYS = ["", "k" * 1025, "k" * 5000, "é" * 513, "\U0001f980" * 257, "a\ud800"]
 GOOD_KEYS = ["k", "k" * 1024, "é" * 512, "\U0001f980" * 256, "\x00", "..", "/", " "]
@@ -31,8 +31,8 @@ WAYS: dict[str, Way] = {
     "tags": lambda s, key: s.objects.tags(ROOT, "bucket", key),
     "set tags": lambda s, key: s.objects.set_tags(ROOT, "bucket", key, {}),
     "create an upload": lambda s, key: s.uploads.create(ROOT, "bucket", key, Meta()),
-    "put a part": lambda s, key: s.uploads.put_part(ROOT, Place("bucket", key, "u"), 1, pieces([b"x"]), Intake()),
-    "complete": lambda s, key: s.uploads.complete(ROOT, Place("bucket", key, "u"), Completion([ListedPart(1)])),
+    "put a part": lambda s, key: s.uploads.put_part(ROOT, Place("bucket", key, "u"), 1, pieces([b"x"]), expecting()),
+    "complete": lambda s, key: s.uploads.complete(ROOT, Place("bucket", key, "u"), Numbered(1)),
     "abort": lambda s, key: s.uploads.abort(ROOT, Place("bucket", key, "u")),
     "list parts": lambda s, key: s.uploads.list_parts(ROOT, Place("bucket", key, "u")),
 }

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from entrepot.core.content import Content, Intake, Received
-from entrepot.core.uploads import Completion, ListedPart, Place
+from entrepot.core.uploads import Place
 from entrepot.errors import Superseded
 from entrepot.model import Buffer, Meta
-from tests.core.services import ROOT, Services, joined, open_services, pieces
+from tests.core.services import ROOT, Numbered, Services, expecting, joined, open_services, pieces
 
 PARTS = [bytes([number]) * 2 for number in range(1, 13)]
-NAMED = Completion([ListedPart(number) for number in range(1, 13)])
+NAMED = Numbered(*range(1, 13))
 
 
 async def begun(services: Services) -> Place:
@@ -26,7 +26,7 @@ async def begun(services: Services) -> Place:
 
 
 async def put_part(services: Services, place: Place, number: int, body: bytes) -> None:
-    await services.uploads.put_part(ROOT, place, number, pieces([body]), Intake())
+    await services.uploads.put_part(ROOT, place, number, pieces([body]), expecting())
 
 
 async def content(services: Services) -> bytes:

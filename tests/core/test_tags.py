@@ -9,7 +9,7 @@ import pytest
 from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.core.content import Intake
 from entrepot.core.objects import Copy, Put, Source
-from entrepot.core.uploads import Completion, ListedPart, Place
+from entrepot.core.uploads import Place
 from entrepot.errors import (
     DeleteMarkerFound,
     Denied,
@@ -19,7 +19,7 @@ from entrepot.errors import (
     VersionMissing,
 )
 from entrepot.model import Meta, Principal, Right, Versioning
-from tests.core.services import ROOT, Services, open_services, pieces
+from tests.core.services import ROOT, Numbered, Services, expecting, open_services, pieces
 
 READER = Principal("reader", "KEY", grants={"bucket": frozenset({Right.READ})})
 MOST = {f"name {number}": "x" * 256 for number in range(10)}
@@ -60,8 +60,8 @@ async def test_an_upload_hands_its_tags_to_its_version() -> None:
         await services.buckets.create(ROOT, "bucket")
         upload = await services.uploads.create(ROOT, "bucket", "key", Meta(), tags={"a": "1"})
         place = Place("bucket", "key", upload.upload_id)
-        await services.uploads.put_part(ROOT, place, 1, pieces([b"part"]), Intake())
-        await services.uploads.complete(ROOT, place, Completion([ListedPart(1)]))
+        await services.uploads.put_part(ROOT, place, 1, pieces([b"part"]), expecting())
+        await services.uploads.complete(ROOT, place, Numbered(1))
         assert await tags_of(services, "key") == {"a": "1"}
 
 

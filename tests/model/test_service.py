@@ -18,7 +18,7 @@ from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.catalog.operations.listing import Query
 from entrepot.core.content import Intake
 from entrepot.core.objects import Copy, Put, Source
-from entrepot.core.uploads import Completion, ListedPart, Place, UploadQuery
+from entrepot.core.uploads import Place, UploadQuery
 from entrepot.errors import (
     DeleteMarkerFound,
     EntrepotError,
@@ -30,7 +30,7 @@ from entrepot.errors import (
     VersionMissing,
 )
 from entrepot.model import NULL_VERSION, Meta, Precondition, Span, Versioning
-from tests.core.services import ROOT, Services, cut, joined, open_services, pieces
+from tests.core.services import ROOT, Numbered, Services, cut, expecting, joined, open_services, pieces
 
 T = TypeVar("T")
 
@@ -186,7 +186,7 @@ class Service(RuleBasedStateMachine):
     @rule(place=uploads, number=st.integers(1, 4), body=BODIES)
     def put_part(self, place: Place, number: int, body: bytes) -> None:
         with failing(None if place.upload_id in self.parts else UploadMissing):
-            self.run(self.services.uploads.put_part(ROOT, place, number, pieces([body]), Intake()))
+            self.run(self.services.uploads.put_part(ROOT, place, number, pieces([body]), expecting()))
             self.parts[place.upload_id][number] = body
 
     @rule(place=uploads, number=st.integers(1, 4), source=KEYS)
@@ -194,7 +194,7 @@ class Service(RuleBasedStateMachine):
         found = self.model.current(source)
         missing = None if found else ObjectMissing
         with failing(missing if place.upload_id in self.parts else UploadMissing):
-            self.run(self.services.uploads.copy_part(ROOT, place, number, Source("bucket", source)))
+            self.run(self.services.uploads.copy_part(ROOT, place, number, Source("bucket", source), None, expecting()))
             assert found
             assert found.data is not None
             self.parts[place.upload_id][number] = found.data
@@ -207,13 +207,11 @@ class Service(RuleBasedStateMachine):
         numbers = sorted(parts)
         when, error = condition(word, self.model.current(place.key))
         if wrong:
-            bad = Completion([*map(ListedPart, numbers), ListedPart(5)])
             with pytest.raises(PartMissing):
-                self.run(self.services.uploads.complete(ROOT, place, bad))
+                self.run(self.services.uploads.complete(ROOT, place, Numbered(*numbers, 5)))
         with failing(error):
-            completion = Completion([ListedPart(number) for number in numbers], when)
-            done = self.run(self.services.uploads.complete(ROOT, place, completion))
-            again = self.run(self.services.uploads.complete(ROOT, place, completion))
+            done = self.run(self.services.uploads.complete(ROOT, place, Numbered(*numbers), when))
+            again = self.run(self.services.uploads.complete(ROOT, place, Numbered(*numbers)))
             assert (again.etag, again.version_id, again.again) == (done.etag, done.version_id, True)
             data = b"".join(parts[number] for number in numbers)
             self.model.add(place.key, Entry(done.version_id, data, done.etag))

@@ -20,8 +20,9 @@ from entrepot.core.content import Content, Intake
 from entrepot.core.inspection import Finding
 from entrepot.core.objects import Copy, Objects, Put, Source, stream
 from entrepot.core.upkeep import Upkeep
-from entrepot.core.uploads import Completion, ListedPart, Place, Uploads
+from entrepot.core.uploads import Place, Uploads
 from entrepot.model import Meta, Principal
+from tests.core.services import Numbered, expecting
 
 BLOB = 4096
 INLINE = 256
@@ -79,11 +80,11 @@ class House:
         upload = await self.uploads.create(ROOT, "bucket", key, Meta())
         place = Place("bucket", key, upload.upload_id)
         for number, part in enumerate(parts, 1):
-            await self.uploads.put_part(ROOT, place, number, stream(part), Intake(size=len(part)))
+            await self.uploads.put_part(ROOT, place, number, stream(part), expecting(Intake(size=len(part))))
         return place
 
     async def complete(self, place: Place, count: int) -> None:
-        await self.uploads.complete(ROOT, place, Completion([ListedPart(number + 1) for number in range(count)]))
+        await self.uploads.complete(ROOT, place, Numbered(*range(1, count + 1)))
 
     async def kept(self) -> int:
         """Blobs in the store."""

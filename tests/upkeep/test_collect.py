@@ -14,6 +14,7 @@ from entrepot.core.objects import Put, stream
 from entrepot.core.upkeep import Collected
 from entrepot.errors import Busy, Superseded, UploadMissing
 from entrepot.model import Buffer, Bytes, Meta
+from tests.core.services import expecting
 from tests.upkeep.house import BLOB, DAY, ROOT, House, data
 
 LARGE = 3 * BLOB + 17
@@ -178,7 +179,7 @@ async def test_uploads_are_forgotten_and_expired(house: House) -> None:
     stale = await house.upload("stale", data(BLOB))
     active = await house.upload("active", data(BLOB))
     house.clock.pass_(8 * DAY)
-    await house.uploads.put_part(ROOT, active, 2, stream(data(9)), Intake())
+    await house.uploads.put_part(ROOT, active, 2, stream(data(9)), expecting())
     assert (await house.upkeep.collect(9 * DAY)).uploads_forgotten == 0
     collected = await house.upkeep.collect(DAY, expire=7 * DAY)
     assert (collected.uploads_forgotten, collected.uploads_expired, collected.blobs) == (1, 1, 1)

@@ -1,14 +1,14 @@
 """Operations on uploads and their parts.
 
-An upload is open from ``create_upload`` until ``complete_upload`` or ``abort_upload``. A completed
-one is remembered (``finished_at``) so that a client which lost the answer may ask again; the
-collector forgets it after the grace period.
+An upload goes through its stages (see :mod:`.stages`) from ``create_upload`` until ``complete_upload``
+or ``abort_upload``. A completed one is remembered (``finished_at``) so that a client which lost the
+answer may ask again; the collector forgets it after the grace period.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from entrepot.catalog.database import Row, Sql, Statement, Transaction, Value, all_, lock, one, run
@@ -25,8 +25,9 @@ from entrepot.catalog.operations.rows import (
     unpack_checksums,
     write_texts,
 )
-from entrepot.errors import BucketMissing, UploadMissing
-from entrepot.model import ALWAYS, BlobId, Bytes, Meta, Part, Precondition, Upload, Version
+from entrepot.catalog.operations.stages import Act, advance
+from entrepot.errors import BucketMissing, Superseded, TooLarge, UploadMissing
+from entrepot.model import ALWAYS, BlobId, Bytes, Meta, Part, Precondition, Stage, Upload, Version
 from entrepot.rules import TRUE, Expression
 
 UPLOAD_SPACE: Final = 5
@@ -36,7 +37,7 @@ bucket's lock too, and before, as dropping the bucket ends its uploads.
 
 _COLUMNS: Final = (
     "id, key, upload_id, bucket, owner, created_at, media_type, headers, metadata, algorithm, composite, "
-    "version_id, etag, tags"
+    "version_id, etag, tags, stage, finished_at"
 )
 _PART_COLUMNS: Final = "number, etag, created_at, size, hash, blob, manifest, checksums, store"
 _INSERT: Final = Sql(
@@ -60,7 +61,11 @@ _PARTS: Final = Sql(
 _MANIFESTS: Final = Sql("SELECT manifest FROM parts WHERE upload = :upload")
 _DELETE_PARTS: Final = Sql("DELETE FROM parts WHERE upload = :upload")
 _DELETE: Final = Sql("DELETE FROM uploads WHERE id = :upload")
-_FINISH: Final = Sql("UPDATE uploads SET finished_at = :now, version_id = :version_id, etag = :etag WHERE id = :upload")
+_FINISH: Final = Sql(
+    "UPDATE uploads SET stage = :stage, finished_at = :now, version_id = :version_id, etag = :etag WHERE id = :upload"
+)
+_ADVANCE: Final = Sql("UPDATE uploads SET stage = :stage WHERE id = :upload")
+_RECEIVED: Final = Sql("SELECT coalesce(max(number), 0), coalesce(sum(size), 0) FROM parts WHERE upload = :upload")
 _STRETCH: Final = f"u.bucket = :bucket AND u.finished_at IS NULL AND u.key >= :start AND u.key < :stop {FILTERED}"
 _BLOCK: Final = Sql(f"SELECT {_COLUMNS} FROM uploads u WHERE {_STRETCH} ORDER BY u.key, u.upload_id LIMIT :limit")
 _FIRST: Final = f"SELECT u.key FROM uploads u WHERE {_STRETCH} ORDER BY u.key LIMIT 1"
@@ -125,14 +130,43 @@ def put_part(upload_id: str, bucket_name: str, part: Part, now: int) -> Transact
     yield lock(BUCKET_SPACE, bucket_name.encode(), shared=True)
     yield lock(UPLOAD_SPACE, upload_id.encode(), shared=True)
     upload = yield from get_upload(upload_id)
-    if upload.completed:
-        raise UploadMissing(upload_id)
-    before: Row | None = yield one(_FIND_PART, upload=upload.id, number=part.number)
+    advance(upload, Act.RECEIVE)
+    return (yield from _write_part(upload.id, part, now))
+
+
+def append_part(upload_id: str, bucket_name: str, offset: int, part: Part, now: int) -> Transaction[Part]:
+    """Record a part whose blobs are in place behind all that there are, which come to ``offset`` bytes; its number
+    is the next one.
+
+    Raises UploadMissing, Superseded also when another offset is reached by now, TooLarge behind ``MOST_PARTS``.
+    """
+    yield lock(BUCKET_SPACE, bucket_name.encode(), shared=True)
+    yield lock(UPLOAD_SPACE, upload_id.encode())
+    upload = yield from get_upload(upload_id)
+    stage = advance(upload, Act.RECEIVE)
+    last: Row = yield one(_RECEIVED, upload=upload.id)
+    if last[1] != offset:
+        raise Superseded(f"upload {upload_id}")
+    if last[0] >= MOST_PARTS:
+        raise TooLarge("upload in parts", last[0] + 1, MOST_PARTS)
+    if stage is not upload.stage:
+        yield run(_ADVANCE, upload=upload.id, stage=stage.value)
+    return (yield from _write_part(upload.id, replace(part, number=last[0] + 1), now))
+
+
+def received(upload: int) -> Transaction[int]:
+    """How many bytes the parts of an upload come to."""
+    row: Row = yield one(_RECEIVED, upload=upload)
+    return int(row[1])
+
+
+def _write_part(upload: int, part: Part, now: int) -> Transaction[Part]:
+    before: Row | None = yield one(_FIND_PART, upload=upload, number=part.number)
     if before is not None and before[6] is not None:
         yield from release(before[6], now)
     placed = yield from place(part.bytes, now)
     yield run(
-        _PUT_PART, upload=upload.id, number=part.number, size=placed.size, etag=part.etag, hash=placed.hash,
+        _PUT_PART, upload=upload, number=part.number, size=placed.size, etag=part.etag, hash=placed.hash,
         store=placed.store, blob=placed.blob, manifest=placed.manifest,
         checksums=pack_checksums(part.checksums), now=now,
     )  # fmt: skip
@@ -175,13 +209,14 @@ def complete_upload(
     yield lock(BUCKET_SPACE, bucket_name.encode(), shared=True)
     yield lock(UPLOAD_SPACE, upload_id.encode())
     upload = yield from get_upload(upload_id)
-    if upload.version_id is not None:
+    if upload.stage is Stage.ACCEPTED and upload.version_id is not None:
         return Outcome(upload.etag or "", upload.version_id, None, again=True)
+    stage = advance(upload, Act.FINISH, Act.ACCEPT)
     parts = yield from list_parts(upload.id)
     new = compose(upload, parts)
     version = yield from insert_version(new, now, when, check)
     yield from _drop_parts(upload.id, now)
-    yield run(_FINISH, upload=upload.id, now=now, version_id=version.version_id, etag=version.etag)
+    yield run(_FINISH, upload=upload.id, stage=stage.value, now=now, version_id=version.version_id, etag=version.etag)
     return Outcome(version.etag, version.version_id, version, again=False)
 
 
@@ -209,6 +244,7 @@ def abort_upload(upload_id: str, who: str, now: int) -> Transaction[None]:
     row: Row | None = yield one(_ABORTED, upload_id=upload_id)
     if row is None:
         raise UploadMissing(upload_id)
+    advance((yield from get_upload(upload_id)), Act.ABORT)
     yield from _end(row, upload_id, who, now)
 
 
@@ -286,7 +322,7 @@ def _upload_from(row: Row) -> Upload:
     return Upload(
         row[0], row[2], row[3], row[1].decode(), row[4], row[5],
         Meta(row[6], read_texts(row[7]), read_texts(row[8])), row[9], bool(row[10]), row[11], row[12],
-        read_texts(row[13]),
+        read_texts(row[13]), Stage(row[14]), row[15],
     )  # fmt: skip
 
 

@@ -10,7 +10,13 @@ from entrepot.core import Core
 from entrepot.core.access import Action
 from entrepot.core.content import Intake
 from entrepot.digests import digest_of
-from entrepot.doors.s3.bodies.checksums import Announced, decode_checksum, parse_announced, parse_content_md5
+from entrepot.doors.s3.bodies.checksums import (
+    DEFAULT_CHECKSUM,
+    Announced,
+    decode_checksum,
+    parse_announced,
+    parse_content_md5,
+)
 from entrepot.doors.s3.bodies.chunked import Decoder, decoder_for, payload_mismatch
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
@@ -27,9 +33,6 @@ SINGLE_LIMIT: Final = 5 * 1024**3
 
 METADATA_PREFIX: Final = b"x-amz-meta-"
 """Before the name of free metadata."""
-
-DEFAULT_CHECKSUM: Final = "crc64nvme"
-"""Kept when the client announces none, as S3 does."""
 
 _VERSION_ID: Final = re.compile(r"null|[0-9a-f]{32}")
 
@@ -184,9 +187,9 @@ class Incoming:
         """The checksum that the client announced, by name."""
         return None if self._announced is None else self._announced.name
 
-    def intake(self) -> Intake:
-        """The body as core takes it, with the digests that S3 wants."""
-        digests = {"md5", self.checksum, *self._announced_early()}
+    def intake(self, keep: tuple[str, ...]) -> Intake:
+        """The body as core takes it, with the MD5 that is its etag, the digests to ``keep``, and those announced."""
+        digests = {"md5", *keep, *self._announced_early()}
         return Intake(self.size, self.limit, tuple(digests), self._expected)
 
     def refusal(self, error: DigestMismatch) -> Refusal:
@@ -203,14 +206,14 @@ class Incoming:
         return self._early
 
     def _read_early(self) -> Mapping[str, bytes]:
-        expected: dict[str, bytes] = {}
+        expected: dict[str, bytes] = {}  # what was signed is compared first
+        if self._verified is not None and self._verified.sha256 is not None:
+            expected["sha256"] = bytes.fromhex(self._verified.sha256)
         if self._md5 is not None:
             expected["md5"] = self._md5
         if self._announced is not None and self._announced.value is not None:
-            expected[self._announced.name] = self._announced.value
-        if self._verified is not None and self._verified.sha256 is not None:
-            signed = bytes.fromhex(self._verified.sha256)
-            if expected.setdefault("sha256", signed) != signed:
+            value = self._announced.value
+            if expected.setdefault(self._announced.name, value) != value:
                 raise refuse("BadDigest", "x-amz-checksum-sha256 is not the SHA-256 that was signed.")
         return expected
 

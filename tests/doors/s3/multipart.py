@@ -22,9 +22,16 @@ def put_part(
     return door.ask("PUT", path, f"partNumber={number}&uploadId={upload}", body, headers=headers)
 
 
-def document(parts: Sequence[tuple[int, str]]) -> bytes:
-    """The body of a completion: numbers and etags."""
-    rows = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>" for number, etag in parts)
+Listed = Sequence[tuple[int, str] | tuple[int, str, str]]
+"""Numbers and etags of parts, with the XML of a checksum behind perhaps."""
+
+
+def document(parts: Listed) -> bytes:
+    """The body of a completion."""
+    rows = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>{''.join(more)}</Part>"
+        for number, etag, *more in parts
+    )
     return f"<CompleteMultipartUpload>{rows}</CompleteMultipartUpload>".encode()
 
 
@@ -32,7 +39,7 @@ def complete(
     door: Door,
     path: str,
     upload: str,
-    parts: Sequence[tuple[int, str]],
+    parts: Listed,
     headers: Mapping[str, str] | None = None,
     keys: Keys | None = ROOT,
 ) -> Answer:

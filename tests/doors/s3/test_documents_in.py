@@ -106,7 +106,7 @@ def test_complete() -> None:
         docs.CompletedPart(1, "a"),
         docs.CompletedPart(20, "b", {"crc32": digest_of("crc32", b"123456789")}),
     )
-    with refused("BadDigest"):
+    with refused("InvalidRequest"):
         docs.parse_complete(body.replace("y/Q5Jg==", "bad").encode())
 
 

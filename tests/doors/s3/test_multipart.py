@@ -54,7 +54,7 @@ def test_parts_are_read_one_by_one(door: Door) -> None:
         assert part.headers["content-length"] == "100"
         assert part.headers["x-amz-checksum-crc64nvme"] == base64.b64encode(digest_of("crc64nvme", SMALL)).decode()
         assert part.body == (SMALL if method == "GET" else b"")
-    door.ask("GET", "/bucket/numbers", "partNumber=3").refused(400, "InvalidPart")
+    door.ask("GET", "/bucket/numbers", "partNumber=3").refused(416, "InvalidPartNumber")
     door.ask("GET", "/bucket/numbers", "partNumber=0").refused(400, "InvalidArgument")
     door.ask("GET", "/bucket/numbers", "partNumber=x").refused(400, "InvalidArgument")
     door.ask("GET", "/bucket/numbers", "partNumber=1", headers={"range": "bytes=0-1"}).refused(400, "InvalidRequest")
@@ -65,7 +65,7 @@ def test_an_object_in_one_piece_is_its_first_part(door: Door) -> None:
     part = door.ask("GET", "/bucket/single", "partNumber=1").ok(206)
     assert part.body == SMALL
     assert "x-amz-mp-parts-count" not in part.headers
-    door.ask("GET", "/bucket/single", "partNumber=2").refused(400, "InvalidPart")
+    door.ask("GET", "/bucket/single", "partNumber=2").refused(416, "InvalidPartNumber")
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,9 @@ def test_a_completion_that_does_not_fit(door: Door, named: object, code: str) ->
         ({"x-amz-mp-object-size": str(LEAST)}, 400, "InvalidRequest"),
         ({"x-amz-checksum-crc64nvme": base64.b64encode(digest_of("crc64nvme", BIG + SMALL)).decode()}, 200, ""),
         ({"x-amz-checksum-crc64nvme": base64.b64encode(bytes(8)).decode()}, 400, "BadDigest"),
-        ({"x-amz-checksum-sha256": base64.b64encode(bytes(32)).decode()}, 400, "InvalidRequest"),
-        ({"x-amz-checksum-type": "COMPOSITE"}, 400, "InvalidRequest"),
+        ({"x-amz-checksum-sha256": base64.b64encode(bytes(32)).decode()}, 200, ""),
+        ({"x-amz-checksum-type": "COMPOSITE"}, 400, "BadDigest"),
+        ({"x-amz-checksum-type": "FULL_OBJECT"}, 200, ""),
         ({"if-none-match": "*"}, 200, ""),
         ({"if-match": '"' + "0" * 32 + '"'}, 404, "NoSuchKey"),
     ],
@@ -123,7 +124,10 @@ def test_composite_checksums(door: Door, algorithm: str) -> None:
         put_part(door, "/bucket/composite", upload, number, body, wrong).refused(400, "BadDigest")
         answer = put_part(door, "/bucket/composite", upload, number, body, sent).ok()
         assert sent.items() <= answer.headers.items()
-        parts.append((number, answer.headers["etag"]))
+        element = f"<Checksum{algorithm}>{sent[f'x-amz-checksum-{name}']}</Checksum{algorithm}>"
+        parts.append((number, answer.headers["etag"], element))
+    bare = [(number, etag) for number, etag, _ in parts]
+    complete(door, "/bucket/composite", upload, bare).refused(400, "InvalidRequest")
     value = digest_of(name, b"".join(digest_of(name, body) for body in (BIG, SMALL)))
     expected = base64.b64encode(value).decode() + "-2"
     complete(door, "/bucket/composite", upload, parts, {f"x-amz-checksum-{name}": expected[:-1] + "3"}).refused(

@@ -56,8 +56,10 @@ WHERE u.id = t.upload AND (t.blob IS NOT NULL OR t.manifest IS NOT NULL);
 -- The tags of an upload, a JSON object of text, become those of its version.
 ALTER TABLE uploads
     ADD COLUMN tags TEXT COLLATE "C",
+    ADD COLUMN stage TEXT COLLATE "C" NOT NULL DEFAULT 'open',
     ALTER COLUMN headers TYPE TEXT COLLATE "C" USING pg_temp.unpacked(headers),
     ALTER COLUMN metadata TYPE TEXT COLLATE "C" USING pg_temp.unpacked(metadata);
+UPDATE uploads SET stage = 'accepted' WHERE finished_at IS NOT NULL;
 
 -- versions.tags tells how many a version has.
 CREATE TABLE version_tags (

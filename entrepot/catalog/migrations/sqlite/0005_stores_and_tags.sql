@@ -55,6 +55,8 @@ ALTER TABLE uploads ADD COLUMN metadata TEXT;
 UPDATE uploads SET headers = unpacked(headers_packed), metadata = unpacked(metadata_packed);
 ALTER TABLE uploads DROP COLUMN headers_packed;
 ALTER TABLE uploads DROP COLUMN metadata_packed;
+ALTER TABLE uploads ADD COLUMN stage TEXT NOT NULL DEFAULT 'open';
+UPDATE uploads SET stage = 'accepted' WHERE finished_at IS NOT NULL;
 
 -- versions.tags tells how many a version has.
 CREATE TABLE version_tags (

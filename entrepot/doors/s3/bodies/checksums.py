@@ -1,8 +1,9 @@
 """The checksums of S3: which ones a request announces, which combinations there are, their text.
 
 Words of S3 are CRC32 … SHA256 and COMPOSITE or FULL_OBJECT; names are those of
-:mod:`entrepot.digests`. A value that no checksum of its kind could have is refused as BadDigest,
-because it is certain not to match; requests that contradict themselves as InvalidRequest.
+:mod:`entrepot.digests`. Requests that contradict themselves are refused as InvalidRequest, and so is a
+value that no checksum of its kind could have; of the whole of an upload that is BadDigest, as it is
+certain not to match.
 Sources: "Checking object integrity" and PutObject, CreateMultipartUpload, CompleteMultipartUpload
 of the Amazon S3 documentation.
 """
@@ -25,6 +26,9 @@ NAMES: Final = {"CRC32": "crc32", "CRC32C": "crc32c", "CRC64NVME": "crc64nvme", 
 WORDS: Final = {name: word for word, name in NAMES.items()}
 ELEMENTS: Final = {name: f"Checksum{word}" for name, word in WORDS.items()}
 """Name → the XML element of its value."""
+
+DEFAULT_CHECKSUM: Final = "crc64nvme"
+"""Kept when the client announces none, as S3 does."""
 
 _PREFIX: Final = "x-amz-checksum-"
 _FIELDS: Final = {name: f"{_PREFIX}{name}".encode() for name in WORDS}
@@ -72,15 +76,21 @@ def encode_checksum(value: bytes, parts: int = 0) -> str:
     return f"{text}-{parts}" if parts else text
 
 
-def decode_checksum(name: str, text: str) -> bytes:
-    """The value in base64. Raises the refusal BadDigest when it is not one of that algorithm."""
-    try:
-        value = b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        value = b""
-    if len(value) != SIZES[name]:
-        raise refuse("BadDigest", f"The value of {_PREFIX}{name} is not the base64 of {SIZES[name]} bytes.")
+def decode_checksum(name: str, text: str, code: str = "InvalidRequest") -> bytes:
+    """The value in base64. Raises the refusal ``code`` when it is not one of that algorithm."""
+    value = _decode(text.strip(), SIZES[name])
+    if value is None:
+        raise refuse(code, f"Value for {_PREFIX}{name} header is invalid.")
     return value
+
+
+def _decode(text: str, size: int) -> bytes | None:
+    """So many bytes from their base64, of which each value has one text; None for another."""
+    try:
+        value = b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return value if len(value) == size and b64encode(value).decode() == text else None
 
 
 def parse_announced(headers: Headers) -> Announced | None:
@@ -171,9 +181,11 @@ def parse_completion(headers: Headers) -> Completion:
     if sent:
         name, text = sent[0]
         value, dash, count = text.strip().partition("-")
-        checksum = Announced(name, decode_checksum(name, value))
+        checksum = Announced(name, decode_checksum(name, value, "BadDigest"))
         parts = _number(count, f"{_PREFIX}{name}") if dash else None
     size = headers.get("x-amz-mp-object-size")
+    if parts is not None and composite is None:
+        composite = True
     return Completion(checksum, parts, composite, None if size is None else _number(size, "x-amz-mp-object-size"))
 
 
@@ -220,10 +232,7 @@ def parse_content_md5(headers: Headers) -> bytes | None:
     text = headers.get("content-md5")
     if text is None:
         return None
-    try:
-        value = b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        value = b""
-    if len(value) != SIZES["md5"]:
+    value = _decode(text.strip(), SIZES["md5"])
+    if value is None:
         raise refuse("InvalidDigest", "The value of Content-MD5 is not the base64 of 16 bytes.")
     return value

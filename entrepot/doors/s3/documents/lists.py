@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from entrepot.doors.s3.bodies.checksums import WORDS, type_word
+from entrepot.doors.s3.bodies.checksums import DEFAULT_CHECKSUM, WORDS, type_word
 from entrepot.doors.s3.documents.outgoing import (
     Owner,
     checksum_elements,
@@ -261,8 +261,6 @@ def _upload_row(upload: Upload, encode: Callable[[str], str], owner: Owner) -> s
 
 
 def _upload_checksum(upload: Upload) -> str:
-    word = WORDS.get(upload.algorithm)
-    if word is None:
-        return ""
-    kind = type_word(composite=upload.composite)
+    word = WORDS[upload.algorithm or DEFAULT_CHECKSUM]
+    kind = type_word(composite=bool(upload.algorithm) and upload.composite)
     return f"<ChecksumAlgorithm>{word}</ChecksumAlgorithm><ChecksumType>{kind}</ChecksumType>"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
-from entrepot.core.uploads import Completion, ListedPart, Outcome, Place, UploadQuery
+from entrepot.core.content import Intake
+from entrepot.core.uploads import Arriving, Outcome, Place, UploadQuery
 from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.bodies.checksums import (
+    DEFAULT_CHECKSUM,
     WORDS,
     checksum_fields,
     parse_completion,
@@ -15,7 +18,6 @@ from entrepot.doors.s3.bodies.checksums import (
     type_word,
 )
 from entrepot.doors.s3.calls import (
-    DEFAULT_CHECKSUM,
     SINGLE_LIMIT,
     Call,
     conditions,
@@ -27,24 +29,20 @@ from entrepot.doors.s3.demands import check_demands, check_unencrypted, check_wr
 from entrepot.doors.s3.documents import lists, outgoing
 from entrepot.doors.s3.documents.incoming import COMPLETE_BYTES, parse_complete
 from entrepot.doors.s3.documents.outgoing import Owner
+from entrepot.doors.s3.operations.assembling import OBJECT_LIMIT, Assembling
 from entrepot.doors.s3.operations.copies import get_source, parse_copy_range, source_errors, source_fields
 from entrepot.doors.s3.paging import parse_encoding, parse_limit
 from entrepot.doors.s3.refusal import refuse
-from entrepot.errors import ArgumentInvalid, DigestMismatch
-from entrepot.model import NO_CHECKSUMS, Span
+from entrepot.errors import ArgumentInvalid, DigestMismatch, UploadMissing
+from entrepot.model import NO_CHECKSUMS, Span, Upload
 from entrepot.wire.conditions import quote_etag
+from entrepot.wire.dates import parse_date
 from entrepot.wire.http import Response
-
-LEAST_PART: Final = 5 * 1024**2
-"""Bytes of every part but the last."""
 
 MOST_PARTS: Final = 10_000
 
 PAGE: Final = 1000
 """Entries of a page at most."""
-
-OBJECT_LIMIT: Final = 5 * 1024**4
-"""Bytes of an object."""
 
 
 def place_of(call: Call) -> Place:
@@ -68,7 +66,7 @@ async def create_upload(call: Call) -> Response:
     algorithm, composite = parse_upload_checksum(headers)
     upload = await call.core.uploads.create(
         call.who, call.bucket, call.key, parse_meta(call.request),
-        algorithm=algorithm or DEFAULT_CHECKSUM, composite=composite,
+        algorithm=algorithm, composite=composite,
     )  # fmt: skip
     fields = []
     if algorithm:
@@ -79,16 +77,32 @@ async def create_upload(call: Call) -> Response:
     return xml(outgoing.create_upload(call.bucket, call.key, upload.upload_id), fields)
 
 
+def kept_checksums(upload: Upload, announced: str | None) -> tuple[str, ...]:
+    """The checksums to keep of a part. Raises the refusal InvalidRequest for one of another algorithm than the upload
+    was begun with; where that was left open, a part may be announced by any.
+    """
+    if not upload.algorithm:
+        return tuple(dict.fromkeys([DEFAULT_CHECKSUM, *([announced] if announced else [])]))
+    if announced not in (None, upload.algorithm):
+        raise refuse(
+            "InvalidRequest", f"Checksum Type mismatch occurred, expected checksum Type: {upload.algorithm}, "
+            f"actual checksum Type: {announced}",
+        )  # fmt: skip
+    return (upload.algorithm,)
+
+
 async def upload_part(call: Call) -> Response:
     """S3 UploadPart."""
     check_demands(call, conditional=False)
     number = part_number(call)
     incoming = call.incoming()
-    keep = () if incoming.announced is None else (incoming.announced,)
+
+    def expect(upload: Upload) -> Arriving:
+        keep = kept_checksums(upload, incoming.announced)
+        return Arriving(incoming.intake(keep), keep)
+
     try:
-        part = await call.core.uploads.put_part(
-            call.who, place_of(call), number, incoming.stream(), incoming.intake(), keep
-        )
+        part = await call.core.uploads.put_part(call.who, place_of(call), number, incoming.stream(), expect)
     except DigestMismatch as error:
         raise incoming.refusal(error) from error
     fields = [field for field in checksum_fields(part.checksums) if field[0] != b"x-amz-checksum-type"]
@@ -99,12 +113,19 @@ async def copy_part(call: Call) -> Response:
     """S3 UploadPartCopy."""
     headers = call.request.headers
     check_demands(call, conditional=False)
+    if "range" in headers:
+        raise refuse("InvalidRequest", "A part is copied by x-amz-copy-source-range, not by Range.")
     number = part_number(call)
     source = await get_source(call)
+
+    def expect(upload: Upload) -> Arriving:
+        keep = kept_checksums(upload, None)
+        return Arriving(Intake(limit=SINGLE_LIMIT, digests=("md5",)), keep)
+
     asked = headers.get("x-amz-copy-source-range")
     span: Span | None = None if asked is None else parse_copy_range(asked, OBJECT_LIMIT)
     with source_errors():
-        old, part = await call.core.uploads.copy_part(call.who, place_of(call), number, source, span, SINGLE_LIMIT)
+        old, part = await call.core.uploads.copy_part(call.who, place_of(call), number, source, span, expect)
     return xml(outgoing.copy_part(part.etag, part.created_at, part.checksums), source_fields(old))
 
 
@@ -117,14 +138,8 @@ async def complete_upload(call: Call) -> Response:
     named = parse_complete(await call.document(COMPLETE_BYTES, announced=False))
     if said.parts is not None and said.parts != len(named):
         raise refuse("BadDigest", f"The checksum is said to be of {said.parts} parts; {len(named)} are named.")
-    completion = Completion(
-        [ListedPart(part.number, part.etag, part.checksums) for part in named], conditions(call),
-        least_part=LEAST_PART, limit=OBJECT_LIMIT, size=said.size,
-        checksums={said.checksum.name: said.checksum.value} if said.checksum and said.checksum.value else None,
-        composite=True if said.parts is not None and said.composite is None else said.composite,
-    )  # fmt: skip
     try:
-        outcome = await call.core.uploads.complete(call.who, place_of(call), completion)
+        outcome = await call.core.uploads.complete(call.who, place_of(call), Assembling(named, said), conditions(call))
     except ArgumentInvalid as error:
         raise refuse("InvalidRequest", f"The upload cannot be completed so: {error}.") from error
     return _completed(call, outcome)
@@ -139,8 +154,15 @@ def _completed(call: Call, outcome: Outcome) -> Response:
 
 
 async def abort_upload(call: Call) -> Response:
-    """S3 AbortMultipartUpload."""
-    await call.core.uploads.abort(call.who, place_of(call))
+    """S3 AbortMultipartUpload. On the condition that it was initiated at a certain time, one that is not there is no
+    error: it has been aborted.
+    """
+    initiated = call.request.headers.get("x-amz-if-match-initiated-time")
+    opened_at = None if initiated is None else parse_date(initiated)
+    if initiated is not None and opened_at is None:
+        raise refuse("InvalidArgument", "x-amz-if-match-initiated-time is no date.")
+    with contextlib.suppress(UploadMissing) if initiated is not None else contextlib.nullcontext():
+        await call.core.uploads.abort(call.who, place_of(call), opened_at)
     return Response(204)
 
 

@@ -47,7 +47,8 @@ async def put_object(call: Call) -> Response:
         raise refuse("InvalidRequest", "A part needs an uploadId beside its partNumber.")
     incoming = call.incoming()
     asking = headers.raw_get(b"expect") is not None
-    put = Put(parse_meta(call.request), incoming.intake(), (incoming.checksum,), conditions(call), asking)
+    keep = (incoming.checksum,)
+    put = Put(parse_meta(call.request), incoming.intake(keep), keep, conditions(call), asking)
     try:
         version = await call.core.objects.put(call.who, call.bucket, call.key, incoming.stream(), put)
     except DigestMismatch as error:
@@ -92,7 +93,7 @@ class Window:
 
 
 async def find_window(call: Call, opened: Opened) -> Window:
-    """The part or range that a request asks for. Raises RangeInvalid, and the refusals InvalidPart,
+    """The part or range that a request asks for. Raises RangeInvalid, and the refusals InvalidPartNumber,
     InvalidArgument, InvalidRequest.
     """
     version = opened.version
@@ -116,7 +117,7 @@ async def _part_window(opened: Opened, number: int) -> Window:
     version = opened.version
     parts = await opened.parts()
     if number > max(len(parts), 1):
-        raise refuse("InvalidPart", "The object has no such part.", PartNumber=str(number))
+        raise refuse("InvalidPartNumber", PartNumberRequested=str(number), ActualPartCount=str(max(len(parts), 1)))
     if not parts:
         return Window(Span(0, version.size) if version.size else None, version.checksums)
     start = sum(part.size for part in parts[: number - 1])
