@@ -1,4 +1,4 @@
-"""Tags of versions and buckets: they go with what they are of, and with nothing else."""
+"""Tags of versions and buckets go with what they are of, and with nothing else; user metadata is text like them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from entrepot.catalog.database import Sql, Transaction, one
 from entrepot.catalog.operations import buckets, objects, tags
 from entrepot.errors import BucketMissing
-from entrepot.model import Version, Versioning
+from entrepot.model import Meta, Version, Versioning
 from tests.contracts.acts import Acts, clock, names, new_version
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class TagActs(Acts):
         return await self.database.write(
             objects.tag_version(bucket.id, bucket.name, key, version_id, given, "owner", next(clock))
         )
+
+
+def _make(text: str) -> Transaction[None]:
+    yield one(Sql(text))
 
 
 class TagsContract:
@@ -101,6 +106,17 @@ class TagsContract:
             await tagging.database.write(
                 objects.tag_version(1 << 40, "to-be-dropped", "k", None, {}, "owner", next(clock))
             )
+
+    async def test_user_metadata_can_be_asked_for_in_sql(self, tagging: TagActs) -> None:
+        """In one text for every engine, and through an index where somebody makes one."""
+        bucket = await tagging.bucket()
+        for colour in ("blue", "gre\u00e9n", 'q"uo\\te', ""):
+            await tagging.put(bucket, f"key {colour}", b"", meta=Meta(user={"colour": colour, "n": "1"}))
+        await tagging.put(bucket, "none", b"", meta=Meta())
+        count = "SELECT count(*) FROM versions WHERE bucket = :bucket AND jsonb(metadata) ->> 'colour' = :colour"
+        for colour in ("blue", "gre\u00e9n", 'q"uo\\te', "", "red"):
+            assert await tagging.number(count, bucket=bucket.id, colour=colour) == (colour != "red")
+        await tagging.database.write(_make("CREATE INDEX by_colour ON versions ((jsonb(metadata) ->> 'colour'))"))
 
     async def test_a_bucket_has_tags_until_it_is_dropped(self, tagging: TagActs) -> None:
         bucket, other = await tagging.bucket(), await tagging.bucket()

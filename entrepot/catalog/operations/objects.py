@@ -212,11 +212,12 @@ def insert_version(
         yield from _let_go(overwritten, now)
     place_ = yield from place(new.bytes, now)
     version_id = new.new_id() if versioning is Versioning.ON else NULL_VERSION
+    tags = len(new.tags) if new.tags else 0
     values = {
         "size": place_.size, "etag": new.etag, "hash": place_.hash, "inline_id": place_.inline,
         "inline_digest": place_.inline_digest, "store": place_.store, "blob": place_.blob, "manifest": place_.manifest,
         **meta_values(new.meta), "checksums": pack_checksums(new.checksums),
-        "parts": len(new.parts), "tags": len(new.tags or ()), "owner": new.owner, "now": now,
+        "parts": len(new.parts), "tags": tags, "owner": new.owner, "now": now,
     }  # fmt: skip
     if overwritten is None:
         id: int = yield insert(_INSERT, bucket=bucket, key=raw, version_id=version_id, live=1, marker=0, **values)
@@ -232,7 +233,7 @@ def insert_version(
         yield from record(Event(new.kind, new.bucket_name, now, new.owner, new.key, place_.hash, version_id, told))
     return Version(
         id, bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
-        new.checksums, len(new.parts), tags=len(new.tags or ()),
+        new.checksums, len(new.parts), tags=tags,
     )  # fmt: skip
 
 

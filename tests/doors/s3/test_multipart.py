@@ -196,6 +196,8 @@ def test_uploads_in_pages_and_groups(door: Door) -> None:
         markers = f"&key-marker={quote(unquote(marker or ''), safe='')}&upload-id-marker={last or ''}"
     assert seen == ["a", "b/", "c%20%C3%A9"]
     assert door.ask("GET", "/listed", "uploads&prefix=b%2F").ok().words("Upload/Key") == ["b/1", "b/1", "b/2"]
+    within = door.ask("GET", "/listed", "uploads&delimiter=%2F&key-marker=b%2F1").ok()  # a group is behind its keys
+    assert (within.words("Upload/Key"), within.words("CommonPrefixes/Prefix")) == (["c é"], [])
 
 
 def test_complete_and_abort_at_once(door: Door) -> None:
