@@ -151,7 +151,7 @@ async def open_stores(config: Config, database: Database, until: contextlib.Asyn
         async def is_used(name: str = name) -> bool:
             return await database.read(has_placements(name))
 
-        opening = Opening(name, config.data, database, is_used)
+        opening = Opening(name, config.data, database, is_used, spared=config.dedup == "all")
         stores[name] = stack(await until.enter_async_context(kinds()[settings.kind].open(opening, settings)))
     return stores
 

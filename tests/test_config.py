@@ -182,6 +182,8 @@ def test_an_unknown_name_in_the_file_names_the_file() -> None:
         ("domain = ['S3.example']", "domain"),
         ("default_store = 'other'", "default_store"),
         ("workers = 2\n[stores.main]\nkind = 'memory'", "stores.main"),
+        ("dedup = 'none'", "dedup"),
+        ("dedup = 'account'\n[stores.rows]\nkind = 'inline'", "dedup"),
         ("[stores.main]\nkind = 'tape'", "stores.main.kind"),
         ("[stores.'../x']\nkind = 'disk'", "stores.../x"),
         ("[log]\nlevel = 'loud'", "log.level"),

@@ -36,9 +36,14 @@ class DiskStore:
     arguments; the blob is whole or absent then.
     """
 
-    def __init__(self, root: Path, name: str, files: Files = PLAIN, *, max_blob: int = MAX_BLOB) -> None:
-        """Open or make the store; blocks for a moment. Raises Unavailable."""
+    def __init__(
+        self, root: Path, name: str, files: Files = PLAIN, *, max_blob: int = MAX_BLOB, spared: bool = True
+    ) -> None:
+        """Open or make the store; blocks for a moment. Unless it is ``spared``, what is put is written also where it
+        is there already, so that the time tells nobody. Raises Unavailable.
+        """
         self.name = name
+        self._spared = spared
         try:
             self._shelves = Shelves(root, name, files)
         except OSError as error:
@@ -57,7 +62,7 @@ class DiskStore:
 
     async def put(self, id: BlobId, data: Buffer) -> bool:
         try:
-            new, own = await self._puts.run(id, self._shelves.put, id, data)
+            new, own = await self._puts.run(id, self._shelves.put, id, data, spared=self._spared)
         except OSError as error:
             raise self._failure(error) from error
         return new and own
@@ -153,7 +158,7 @@ def _directory(settings: Settings, name: str, data: Path) -> Path:
 async def _open(opening: Opening, settings: Settings) -> AsyncIterator[DiskStore]:
     path = _directory(settings, opening.name, opening.data)
     await _check_mounted(opening, path)
-    store = DiskStore(path, opening.name)
+    store = DiskStore(path, opening.name, spared=opening.spared)
     try:
         yield store
     finally:
@@ -169,4 +174,4 @@ async def _check_mounted(opening: Opening, path: Path) -> None:
         raise Unavailable(f"store {opening.name}: the catalog names blobs in it, and {path} holds none: {hint}")
 
 
-KIND: Final = Kind(Settings, _open, _directory)
+KIND: Final = Kind(Settings, _open, _directory, silent=True)

@@ -37,14 +37,16 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a store may need to be opened: its name, the directory that relative paths start at, the catalog, and
-    whether that has ever heard of a blob in this store.
+    """What a store may need to be opened: its name, the directory that relative paths start at, the catalog,
+    whether that has ever heard of a blob in this store, and whether a ``put`` is spared the work where the blob is
+    there already.
     """
 
     name: str
     data: Path
     database: Database
     is_used: Callable[[], Awaitable[bool]]
+    spared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Kind:
 
     What has to be known before: ``directory``, where on this host it lives, from its settings, its name and the
     directory of all data; ``shared``, whether several processes reach the same blobs; ``max_blob``, the longest
-    that it takes.
+    that it takes; ``silent``, whether it can put without telling by the time that the blob was there.
     """
 
     Settings: type[StoreSettings]
@@ -61,6 +63,7 @@ class Kind:
     directory: Callable[[Any, str, Path], Path] | None = None
     shared: bool = True
     max_blob: int = MAX_BLOB
+    silent: bool = False
 
 
 @functools.cache

@@ -109,16 +109,19 @@ class Shelves:
         self._prepare(root)
         self._sweep()
 
-    def put(self, id: BlobId, data: Buffer) -> bool:
-        """Keep the blob; True if it was not there whole. Durable on return."""
+    def put(self, id: BlobId, data: Buffer, *, spared: bool = True) -> bool:
+        """Keep the blob; True if it was not there whole. Durable on return. What is there is ``spared`` the writing,
+        or else written once more, by the very calls that write what is not.
+        """
         place = self._place(id)
-        if id not in self._suspect and self._renew(id, place.path):
+        if spared and id not in self._suspect and self._renew(id, place.path):
             self._settle(id, place)
             return False
+        new = spared or not self.sizes([id])
         self._make(place)
         self._write(place.path, data)
         self._settle(id, place)
-        return True
+        return new
 
     def read(self, id: BlobId) -> Whole:
         """Raises BlobMissing, BlobCorrupt."""

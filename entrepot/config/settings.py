@@ -218,6 +218,13 @@ class Config:
         default_factory=lambda: {"main": StoreSettings.variants()["disk"]()}
     )
     default_store: Annotated[str, Meta(description="the store of buckets that name none")] = "main"
+    dedup: Annotated[
+        Literal["all", "account"],
+        Meta(
+            description="`all`: what is in its store already, whoever put it, need not be written again; `account`: it "
+            "always is, so that no account learns from the time what another one has (disk stores alone)"
+        ),
+    ] = "all"
     blob_size: Annotated[
         int, Meta(ge=64 * KIB, le=64 * MIB, description="the longest blob that content is cut into", extra=BYTES)
     ] = 4 * MIB
@@ -333,6 +340,9 @@ def _check_stores(config: Config) -> None:
         if not kind.shared and config.workers > 1:
             hint = "is in the memory of one process: set workers = 1"
             raise ConfigInvalid(f"stores.{name}", store.kind, hint)
+        if config.dedup == "account" and not kind.silent:
+            hint = f"cannot be: a {store.kind} store, such as {name}, tells by its time what it has"
+            raise ConfigInvalid("dedup", config.dedup, hint)
         if config.blob_size > kind.max_blob:
             hint = f"is more than {kind.max_blob}, the longest blob of the {store.kind} store {name}"
             raise ConfigInvalid("blob_size", config.blob_size, hint)

@@ -87,6 +87,23 @@ async def test_a_put_of_what_is_there_makes_its_name_durable(store: DiskStore, f
     assert files.taken() == [f"read {PATH} 0+3000", f"touch {PATH}", f"fsync_dir {SHELF}"]
 
 
+async def test_a_put_that_is_not_spared_makes_the_same_calls_whether_or_not_the_blob_is_there(
+    root: Path, files: Watched
+) -> None:
+    store = DiskStore(root, "disk", files, spared=False)
+    try:
+        assert await store.put(ID, DATA) is True
+        files.taken()
+        assert await store.put(ID, DATA) is False
+        assert files.taken() == LATER_PUT
+        (root / PATH).write_bytes(b"damaged")
+        await store.put(ID, DATA)
+        assert bytes(await store.get(ID)) == DATA
+        assert [id async for id in store.list()] == [ID]
+    finally:
+        store.close()
+
+
 async def test_a_put_of_what_another_process_may_have_named_a_moment_ago(
     store: DiskStore, root: Path, files: Watched
 ) -> None:
