@@ -34,6 +34,10 @@ class Hop(NamedTuple):
     host: str = ""
 
 
+_ADDRESS_CHARACTERS: Final = 64
+"""More than any address has: a longer one is none, and nothing long is remembered of what anybody may send."""
+
+
 class Proxies:
     """The trusted networks, and how to read what proxies there say (``x-forwarded`` or ``forwarded``)."""
 
@@ -55,7 +59,7 @@ class Proxies:
                 request.headers = Headers([(b"host", hop.host.encode()), *others])
             if hop.client:
                 request.client = hop.client
-            if not self._trusts(hop.client):
+            if not self._trusts(hop.client[:_ADDRESS_CHARACTERS]):
                 break
         if self._prefixed:
             _add_prefix(request)

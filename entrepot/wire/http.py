@@ -135,8 +135,9 @@ class Request:
         that is not UTF-8.
         """
         if self._names is None:
-            parse = _remembered_names if len(self.parameters) <= _REMEMBERED_BYTES else _parse_names
-            self._names = parse(self.parameters) if self.parameters else {}
+            said = self.parameters
+            short = len(said) <= _REMEMBERED_BYTES and said.count(b"&") < _REMEMBERED_PARAMETERS
+            self._names = (_remembered_names if short else _parse_names)(said) if said else {}
         return self._names
 
     def param(self, name: str) -> str | None:
@@ -158,8 +159,10 @@ def _parse_names(raw_query: bytes) -> Mapping[str, bytes]:
     return names
 
 
-# A presigned query is long, and comes again and again.
+# A presigned query is long, and comes again and again. Of what anybody may send nothing longer is kept, and nothing
+# that comes to many names.
 _REMEMBERED_BYTES: Final = 1024
+_REMEMBERED_PARAMETERS: Final = 24
 _remembered_names = lru_cache(maxsize=2048)(_parse_names)
 
 

@@ -19,9 +19,15 @@ ONE_PROOF: Final = (
 _DAY: Final = re.compile(rb"[0-9]{8}")
 
 
-@lru_cache(maxsize=1024)
 def scope(credential: bytes, code: str) -> tuple[str, str, str, str]:
-    """Access key, day, region and service of ``KEY/YYYYMMDD/REGION/SERVICE/aws4_request``."""
+    """Access key, day, region and service of ``KEY/YYYYMMDD/REGION/SERVICE/aws4_request``.
+
+    Raises the refusal ``code``.
+    """
+    return (_remembered_scope if len(credential) <= _REMEMBERED_BYTES else _scope)(credential, code)
+
+
+def _scope(credential: bytes, code: str) -> tuple[str, str, str, str]:
     parts = credential.rsplit(b"/", 4)
     if len(parts) != 5 or not all(parts) or parts[4] != b"aws4_request" or not credential.isascii():
         raise refuse(code, "The Credential must be <access key>/YYYYMMDD/<region>/<service>/aws4_request.")
@@ -33,19 +39,24 @@ def scope(credential: bytes, code: str) -> tuple[str, str, str, str]:
 
 def signed_names(signed: bytes, code: str) -> frozenset[bytes]:
     """The names in a list of signed headers. Raises the refusal ``code`` for one that is not well formed."""
-    names = _names(signed)
+    names = (_remembered_names if len(signed) <= _REMEMBERED_BYTES else _names)(signed)
     if names is None:
         raise refuse(code, "SignedHeaders must name headers in lower case, sorted, each once, host among them.")
     return names
 
 
-@lru_cache(maxsize=256)
 def _names(signed: bytes) -> frozenset[bytes] | None:
     names = signed.split(b";")
     wanted = frozenset(names)
     if signed != signed.lower() or names != sorted(wanted) or b"host" not in wanted or b"" in wanted:
         return None
     return wanted
+
+
+# Of what anybody may send nothing long is kept.
+_REMEMBERED_BYTES: Final = 256
+_remembered_scope = lru_cache(maxsize=1024)(_scope)
+_remembered_names = lru_cache(maxsize=256)(_names)
 
 
 def shown(raw: bytes) -> str:

@@ -93,7 +93,8 @@ def read_query(raw: bytes) -> tuple[Presigned | None, bytes, bytes]:
     unsigned, signature = split_signature(raw)
     if not signature:
         return _parse_query(raw)
-    found, query, _ = (_remembered_query if len(unsigned) <= _REMEMBERED_BYTES else _parse_signed_query)(unsigned)
+    short = len(unsigned) <= _REMEMBERED_BYTES and unsigned.count(b"&") < _REMEMBERED_PARAMETERS
+    found, query, _ = (_remembered_query if short else _parse_signed_query)(unsigned)
     return found, query, signature
 
 
@@ -118,7 +119,9 @@ def _parse_signed_query(unsigned: bytes) -> tuple[Presigned | None, bytes, bytes
     return _parse_query(unsigned + b"&X-Amz-Signature=" + b"0" * 64)
 
 
+# Of what anybody may send nothing long is kept, and nothing that comes to much.
 _REMEMBERED_BYTES: Final = 1024
+_REMEMBERED_PARAMETERS: Final = 24
 _remembered_query = lru_cache(maxsize=1024)(_parse_signed_query)
 
 

@@ -22,6 +22,9 @@ from entrepot.wire.http import Request
 REMEMBERED: Final = 4096
 """Heads of presigned requests kept, about 1 KiB each."""
 
+HEAD_BYTES: Final = 4096
+"""Of a head that is remembered. Its address is good, but what else is in it anybody chose who has the address."""
+
 _REPEATED: Final = frozenset({"GET", "HEAD"})
 """Methods of requests that come again."""
 
@@ -61,7 +64,7 @@ class Proofs:
             check_time(said, now)
             return identity.principal, seen[2]
         verified = check(said, request, identity.secret, now=now, region=self._region)
-        if head is not None:
+        if head is not None and _size(head) <= HEAD_BYTES:
             self._remember(head, said, identity.secret, verified)
         return identity.principal, verified
 
@@ -82,3 +85,13 @@ class Proofs:
         self._seen[head] = said, secret, verified
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _size(head: Head) -> int:
+    """Bytes of a head, each field counted with what it costs to be kept."""
+    _, path, query, fields = head
+    return len(path) + len(query) + sum(_FIELD_BYTES + len(name) + len(value) for name, value in fields)
+
+
+_FIELD_BYTES: Final = 120
+"""What a field takes in memory besides its name and value: a pair and the heads of two byte strings."""
