@@ -35,7 +35,7 @@ from entrepot.core.health import Health
 from entrepot.core.jobs import Jobs, Schedule
 from entrepot.core.keys import Keys, Sealer
 from entrepot.core.objects import Objects
-from entrepot.core.outbox import trim
+from entrepot.core.outbox import Outbox, trim
 from entrepot.core.runner import Pace, Runner
 from entrepot.core.scrub import scrub
 from entrepot.core.upkeep import Upkeep
@@ -164,7 +164,8 @@ def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore]
     return Core(
         buckets, objects, Uploads(database, content, buckets, objects, now),
         Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed), Health(database, stores),
-        Upkeep(database, stores, now), Jobs(database, now, bell, schedules(config, database, stores)), now, scrape,
+        Upkeep(database, stores, now), Jobs(database, now, bell, schedules(config, database, stores)),
+        Outbox(database), now, scrape,
     )  # fmt: skip
 
 

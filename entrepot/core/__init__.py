@@ -12,6 +12,7 @@ from entrepot.core.health import Health
 from entrepot.core.jobs import Jobs
 from entrepot.core.keys import Keys
 from entrepot.core.objects import Objects
+from entrepot.core.outbox import Outbox
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Uploads
 
@@ -24,6 +25,7 @@ __all__ = [
     "Keys",
     "Listing",
     "Objects",
+    "Outbox",
     "Query",
     "Upkeep",
     "Uploads",
@@ -41,6 +43,7 @@ class Core:
     health: Health
     upkeep: Upkeep
     jobs: Jobs
+    outbox: Outbox
     clock: Callable[[], int]
     """Microseconds since the epoch."""
     metrics: Callable[[], bytes]

@@ -102,7 +102,8 @@ class Runner:
         self._pace = pace
         self._tell = tell
         self._holder = secrets.token_hex(8)
-        self._rounds: deque[_Round] = deque()
+        self.rounds: deque[_Round] = deque()
+        """What this process holds, in turn."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -142,7 +143,7 @@ class Runner:
         """Take steps until it is time to look again, or the bell rings, and sleep if there are none."""
         rung = False
         while not rung and time.monotonic() < end:
-            rest = await self.step() if self._rounds else end - time.monotonic()
+            rest = await self.step() if self.rounds else end - time.monotonic()
             rung = await ear.wait(rest)
 
     async def look(self) -> float:
@@ -158,12 +159,12 @@ class Runner:
             with contextlib.suppress(JobMissing):  # it was forgotten meanwhile
                 taken = await self._database.write(rows.take_job(job.name, self._holder, now, self._until()))
                 if taken is not None:
-                    self._rounds.append(_Round(*taken))
+                    self.rounds.append(_Round(*taken))
         return min(waits)
 
     async def step(self) -> float:
         """Take one step of the job whose turn it is; the seconds to rest after it."""
-        round_ = self._rounds[0]
+        round_ = self.rounds[0]
         begin, cpu, size = time.monotonic(), time.process_time(), 0
         done: Mapping[str, int] = {}
         notes: Sequence[str] = ()
@@ -178,9 +179,9 @@ class Runner:
         except Exception as failure:  # noqa: BLE001 - a job that fails is told, and the others go on
             await self._fail(round_, failure)
             outcome, error = "failed", failure
-        self._rounds.popleft()
+        self.rounds.popleft()
         if outcome == "step":
-            self._rounds.append(round_)
+            self.rounds.append(round_)
         spent = time.process_time() - cpu
         self._tell(Told(round_.job.kind, outcome, spent, done, error, notes))
         return self._pace.rest(spent, size, time.monotonic() - begin)
@@ -205,8 +206,8 @@ class Runner:
             await self._database.write(rows.fail_job(round_.lease, round_.job.name, text, self._clock() + wait))
 
     async def _give_back(self) -> None:
-        while self._rounds:
-            round_ = self._rounds.popleft()
+        while self.rounds:
+            round_ = self.rounds.popleft()
             with contextlib.suppress(EntrepotError):  # as above
                 await self._database.write(release(round_.lease))
 

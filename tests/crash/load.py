@@ -41,11 +41,15 @@ class Worker:
 
     def __init__(self, server: Server, name: str, seed: str, shared: list[bytes]) -> None:
         self._server = server
+        self.name = name
         self._random = random.Random(f"{seed}/{name}")
         self._shared = shared
         self.keys = [Key(f"{BUCKET}/{name}/{number}") for number in range(12)]
         self.faults: list[str] = []
         self.acked = 0
+        self.changes = 0
+        """Acknowledged requests that changed something."""
+        self.unanswered = 0
         self.uploads_resumed = 0
 
     # -- load
@@ -82,9 +86,12 @@ class Worker:
     def _change(self, key: Key, state: State, ask: Callable[[], Answer], good: tuple[int, ...]) -> Answer:
         key.touched = True
         key.pending.append(state)
+        self.unanswered += 1
         answer = ask()
+        self.unanswered -= 1
         key.pending.remove(state)
         if answer.status in good:
+            self.changes += answer.status == 200 or (answer.status == 204 and key.acked is not None)
             key.acked = state
             self.acked += 1
         else:

@@ -11,10 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from entrepot.app import open_core
+from entrepot.cli.opening import ROOT
 from entrepot.config import load
+from entrepot.core import BucketChange
 from entrepot.core.inspection import Finding
+from entrepot.core.outbox import Event
 from tests.crash.load import BUCKET, Worker, run_for
 from tests.crash.signed import Client
 from tests.server import Server
@@ -41,6 +45,7 @@ def test_nothing_acknowledged_is_lost(server: Server) -> None:
     client = Client(server.endpoint, server.keys)
     assert client.ask("PUT", BUCKET).status == 200
     client.close()
+    asyncio.run(listen(server))
     for round_ in range(KILLS):
         run_for(workers, chance.uniform(0.05, 0.6), server.kill9)
         server.start()
@@ -48,8 +53,45 @@ def test_nothing_acknowledged_is_lost(server: Server) -> None:
     assert sum(worker.acked for worker in workers) > 10 * KILLS
     server.kill9()
     assert [finding for finding in asyncio.run(collect_and_check(server)) if not finding.harmless] == [], again
+    check_told(workers, asyncio.run(read_feed(server)), again)
     server.start()
     assert verify(workers, everything=True) == [], again
+
+
+async def listen(server: Server) -> None:
+    """Have what happens in the bucket written down, by another process than the server."""
+    async with open_core(load({"data": str(server.data)}, server.environment).config) as core:
+        await core.buckets.change(ROOT, BUCKET[1:], BucketChange(events=True))
+
+
+async def read_feed(server: Server) -> list[Event]:
+    """Every event of an object, in order; their numbers have no gap."""
+    events: list[Event] = []
+    async with open_core(load({"data": str(server.data)}, server.environment).config) as core:
+        while page := (await core.outbox.read(len(events))).events:
+            events += page
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    return [event for event in events if event.kind.startswith("object.")]
+
+
+def check_told(workers: list[Worker], events: list[Event], again: str) -> None:
+    """Each acknowledged change has its event, only what had no answer may have one besides, and the last event
+    of a key says what is there.
+    """
+    last = {event.key: event for event in events}
+    for worker in workers:
+        told = sum(event.key is not None and event.key.startswith(f"{worker.name}/") for event in events)
+        unsure = worker.unanswered + worker.uploads_resumed
+        assert worker.changes <= told <= worker.changes + unsure, again
+        for key in worker.keys:
+            event = last.get(key.path.removeprefix(f"{BUCKET}/"))
+            if event is None or event.kind == "object.deleted":
+                assert key.acked is None, f"{key.path}; {again}"
+                continue
+            assert key.acked is not None, f"{key.path}; {again}"
+            assert event.payload is not None
+            assert event.payload["size"] == len(key.acked), f"{key.path}; {again}"
+            assert event.hash in (None, blake3(key.acked).digest()), f"{key.path}; {again}"
 
 
 def verify(workers: list[Worker], *, everything: bool = False) -> list[str]:

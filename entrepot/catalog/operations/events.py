@@ -68,8 +68,8 @@ class Kind(enum.StrEnum):
 
 @value
 class Event:
-    """One row. ``hash`` is that of the content, ``payload`` what else a listener may want (``size``, ``etag``,
-    ``upload``). ``sequence`` is 0 as long as it is not known.
+    """One row. ``hash`` is that of the content where it is known, ``payload`` what else a listener may want (``size``,
+    ``etag``, ``upload``). ``sequence`` is 0 as long as it is not known.
     """
 
     kind: Kind

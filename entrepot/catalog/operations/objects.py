@@ -229,12 +229,16 @@ def insert_version(
     if new.tags:
         yield from keep_tags(id, new.tags)
     if held.events:
-        told: dict[str, str | int] = {"size": place_.size, "etag": new.etag}
-        yield from record(Event(new.kind, new.bucket_name, now, new.owner, new.key, place_.hash, version_id, told))
+        yield from record(_published(new, place_, version_id, now))
     return Version(
         id, bucket, new.key, version_id, True, False, new.etag, now, new.owner, place_, new.meta,
         new.checksums, len(new.parts), tags=tags,
     )  # fmt: skip
+
+
+def _published(new: NewVersion, place_: Bytes, version_id: str, now: int) -> Event:
+    told: dict[str, str | int] = {"size": place_.size, "etag": new.etag}
+    return Event(new.kind, new.bucket_name, now, new.owner, new.key, place_.hash or None, version_id, told)
 
 
 def _make_room(bucket: int, key: str, live: Former | None, versioning: Versioning, now: int) -> Transaction[None]:
