@@ -25,6 +25,12 @@ from entrepot.wire.incoming import DRAIN_BYTES, is_too_slow
 
 _CROWDED: Final = Refused(503, b"there are too many connections\n")
 
+LONG_SECONDS: Final = 0.01
+"""A request that took longer is followed by a pause before the next one of its connection, if that is there already."""
+
+PAUSE_SECONDS: Final = 1
+"""The longest pause."""
+
 LINGER_BYTES: Final = 64 * 1024 * 1024
 """Most that a client may go on sending behind the last answer of a connection, until it is left."""
 
@@ -221,13 +227,14 @@ class Connection(asyncio.Protocol):
             self._start()
 
     def _start(self) -> None:
-        self._task = self._loop.create_task(self._run(self._exchanges[0]))
+        if not self.lost:
+            self._task = self._loop.create_task(self._run(self._exchanges[0]))
 
     async def _run(self, exchange: Exchange) -> None:
         """Answer a request. Whatever goes wrong with an answer ends the connection, so that the client
         does not take what it has for all of it.
         """
-        whole = False
+        whole, began = False, time.monotonic()
         answer, body = exchange.answer, exchange.body
         try:
             # There is nothing to be sent. But aws-cli, once it had its answer without being told to go on, takes the
@@ -252,7 +259,7 @@ class Connection(asyncio.Protocol):
         except StreamFailed:
             pass  # told to the log by who watches over the handler
         finally:
-            self._end(exchange, whole=whole)
+            self._end(exchange, began, whole=whole)
 
     def _invite(self, exchange: Exchange) -> None:
         """Tell a client that waits for it that it may send (RFC 9110 §10.1.1), unless some of the body was there
@@ -270,7 +277,16 @@ class Connection(asyncio.Protocol):
         left = int(length) - exchange.body.received if length.isdigit() else 0
         return not (exchange.answer.expects or exchange.body.broken or left > DRAIN_BYTES)
 
-    def _end(self, exchange: Exchange, *, whole: bool) -> None:
+    def _go_on(self, took: float) -> None:
+        """Begin the next request, of a client that has sent ahead. While requests that take long stand in a row,
+        others have the loop to themselves for half of the time.
+        """
+        if took > LONG_SECONDS:
+            self._loop.call_later(min(took, PAUSE_SECONDS), self._start)
+        else:
+            self._start()
+
+    def _end(self, exchange: Exchange, began: float, *, whole: bool) -> None:
         self._exchanges.popleft()
         self._machine.answered()
         self._task = None
@@ -289,7 +305,7 @@ class Connection(asyncio.Protocol):
             if not exchange.body.whole:
                 exchange.body.overlook()
             if self._exchanges:
-                self._start()
+                self._go_on(self._since - began)
             if self._held_back:
                 self._regulate()
 
