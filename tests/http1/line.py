@@ -1,8 +1,9 @@
-"""A transport without a socket."""
+"""A transport without a socket, and the turns of a loop."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from entrepot.wire.http import Buffer
 
@@ -41,3 +42,11 @@ class Line(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return 0
+
+
+async def until(what: Callable[[], bool]) -> None:
+    for _ in range(10_000):
+        if what():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it hangs")

@@ -8,7 +8,7 @@ import time
 from entrepot.http1.connection import Connection
 from entrepot.http1.service import Service
 from entrepot.wire.http import Handler, Request, Response
-from tests.http1.line import Line
+from tests.http1.line import Line, until
 
 PAGES = 40
 PAGE_SECONDS = 0.02
@@ -29,7 +29,7 @@ class Pages:
 
 
 async def turns(_: Request) -> Response:
-    for _ in range(TURNS):
+    for _turn in range(TURNS):
         await asyncio.sleep(0)
     return Response(200)
 
@@ -46,8 +46,7 @@ async def test_pages_sent_ahead_do_not_hold_up_another_connection() -> None:
     light, line = opened(turns)
     heavy.data_received(b"GET /pages HTTP/1.1\r\nhost: a\r\n\r\n" * PAGES)
     light.data_received(b"GET /there HTTP/1.1\r\nhost: a\r\n\r\n")
-    while not line.sent:
-        await asyncio.sleep(0)
+    await until(lambda: bool(line.sent))
     assert pages.answered < 5
     heavy.connection_lost(None)
     light.connection_lost(None)
@@ -57,8 +56,7 @@ async def test_short_requests_sent_ahead_follow_each_other_at_once() -> None:
     connection, line = opened(turns)
     begin = asyncio.get_running_loop().time()
     connection.data_received(b"GET /there HTTP/1.1\r\nhost: a\r\n\r\n" * 50)
-    while line.sent.count(b"HTTP/1.1 200") < 50:
-        await asyncio.sleep(0)
+    await until(lambda: line.sent.count(b"HTTP/1.1 200") == 50)
     assert asyncio.get_running_loop().time() - begin < 10
     connection.connection_lost(None)
 
@@ -67,8 +65,7 @@ async def test_a_client_that_goes_away_in_a_pause_leaves_nothing() -> None:
     pages = Pages()
     connection, line = opened(pages)
     connection.data_received(b"GET /pages HTTP/1.1\r\nhost: a\r\n\r\n" * 3)
-    while not line.sent:
-        await asyncio.sleep(0)
+    await until(lambda: bool(line.sent))
     connection.connection_lost(None)
     await asyncio.sleep(3 * PAGE_SECONDS)
     assert pages.answered == 1

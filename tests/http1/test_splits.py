@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from entrepot.errors import BodyIncomplete
 from entrepot.http1.connection import Connection
 from entrepot.http1.service import Service
 from entrepot.wire.http import Request, Response
-from tests.http1.line import Line
+from tests.http1.line import Line, until
 
 HEADER_BYTES = 2048
 TIMELY = re.compile(rb"date: [^\r]*\r\n|connection: close\r\n|HTTP/1.1 100 Continue\r\n\r\n")
@@ -70,14 +70,6 @@ async def pieces(data: bytes) -> AsyncIterator[bytes]:
 
 async def refusing(request: Request) -> Response:
     return await bounded(echo, HEADER_BYTES)(request)
-
-
-async def until(what: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if what():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it hangs")
 
 
 async def answers(parts: Sequence[bytes], pauses: random.Random) -> tuple[bytes, bool]:
