@@ -27,7 +27,7 @@ from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, Listener, parse_settings, unknown
 from entrepot.core import Core
 from entrepot.core.buckets import Buckets
-from entrepot.core.budget import Budget
+from entrepot.core.budget import Budget, Portion
 from entrepot.core.collecting import collect
 from entrepot.core.content import Content
 from entrepot.core.expiry import expire_uploads
@@ -68,6 +68,10 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+DOCUMENTS: Final = 4
+"""The part of the memory budget that the documents of requests may take: one in so many."""
+
+
 @contextlib.asynccontextmanager
 async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[Core]:
     """Catalog, stores and services of one process, for as long as the context lasts; a server's is ``lasting``."""
@@ -81,14 +85,16 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
         spool = config.data / "spool"
         with contextlib.suppress(FileExistsError):
             make_directory(spool)
+        budget = Budget(config.memory_budget, spool)
         content = Content(
-            database, stores, Budget(config.memory_budget, spool), now,
+            database, stores, budget, now,
             blob_size=config.blob_size, inline_limit=config.inline_limit,
         )  # fmt: skip
         until.callback(content.close)
         bell = open_bell(config)
         until.push_async_callback(bell.close)
-        yield assemble(config, database, stores, content, bell)
+        documents = Portion(budget, config.memory_budget // DOCUMENTS)
+        yield assemble(config, database, stores, content, bell, documents)
 
 
 async def open_catalog(config: Config, *, lasting: bool) -> Database:
@@ -156,7 +162,14 @@ async def open_stores(config: Config, database: Database, until: contextlib.Asyn
     return stores
 
 
-def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore], content: Content, bell: Bell) -> Core:
+def assemble(
+    config: Config,
+    database: Database,
+    stores: Mapping[str, BlobStore],
+    content: Content,
+    bell: Bell,
+    documents: Portion,
+) -> Core:
     """The services over an open catalog and stores."""
     fixed = {config.access_key: config.secret_key} if config.access_key else {}
     buckets = Buckets(database, frozenset(stores), config.default_store, now)
@@ -165,7 +178,7 @@ def assemble(config: Config, database: Database, stores: Mapping[str, BlobStore]
         buckets, objects, Uploads(database, content, buckets, objects, now),
         Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed), Health(database, stores),
         Upkeep(database, stores, now), Jobs(database, now, bell, schedules(config, database, stores)),
-        Outbox(database), now, scrape,
+        Outbox(database), documents, now, scrape,
     )  # fmt: skip
 
 

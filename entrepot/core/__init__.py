@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.catalog.operations.listing import Listing, Query
 from entrepot.core.buckets import Buckets
+from entrepot.core.budget import Portion
 from entrepot.core.health import Health
 from entrepot.core.jobs import Jobs
 from entrepot.core.keys import Keys
@@ -44,6 +45,8 @@ class Core:
     upkeep: Upkeep
     jobs: Jobs
     outbox: Outbox
+    documents: Portion
+    """What the documents of requests may take of the memory."""
     clock: Callable[[], int]
     """Microseconds since the epoch."""
     metrics: Callable[[], bytes]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from entrepot.errors import StoreFull, Unavailable
+from entrepot.errors import Busy, StoreFull, Unavailable
 from entrepot.model import Buffer
 
 
@@ -46,10 +46,16 @@ class Booking:
 
     __slots__ = ("_budget", "_size")
 
-    def __init__(self, budget: Budget, size: int) -> None:
+    def __init__(self, budget: Budget | Portion, size: int) -> None:
         self._budget = budget
         self._size = size
         budget.used += size
+
+    def grow(self, size: int) -> None:
+        """Come to ``size`` bytes in all. Raises Busy when there is no room for them."""
+        if not self._budget.take(size - self._size):
+            raise Busy("the documents of other requests fill the memory that there is for them")
+        self._size = size
 
     def close(self) -> None:
         """Give the bytes back. Idempotent."""
@@ -58,6 +64,31 @@ class Booking:
 
     def __del__(self) -> None:
         self.close()
+
+
+class Portion:
+    """What one kind of use may take of a budget at most, all of it together."""
+
+    def __init__(self, whole: Budget, limit: int) -> None:
+        self._whole = whole
+        self._limit = limit
+        self.used = 0
+
+    def open(self) -> Booking:
+        """Nothing yet, to be grown."""
+        return Booking(self, 0)
+
+    def take(self, size: int) -> bool:
+        """Book ``size`` bytes; False when the portion does not have them."""
+        if self.used + size > self._limit:
+            return False
+        self.used += size
+        self._whole.used += size
+        return True
+
+    def give(self, size: int) -> None:
+        self.used -= size
+        self._whole.used -= size
 
 
 class Gathering:

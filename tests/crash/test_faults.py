@@ -24,7 +24,7 @@ from entrepot.catalog.bell import MemoryBell
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, load
 from entrepot.core import Core
-from entrepot.core.budget import Budget
+from entrepot.core.budget import Budget, Portion
 from entrepot.core.content import Content
 from entrepot.ports import share
 from entrepot.wire.http import Handler
@@ -148,8 +148,9 @@ async def nursed(folder: Path) -> AsyncIterator[Patient]:
     spool.mkdir()
     database = await SQLite.open(folder / "catalog.sqlite", vfs="sick")
     store = DiskStore(folder / "blobs", "main", files)
-    content = Content(database, {"main": store}, Budget(1 << 19, spool), now, blob_size=1 << 18, inline_limit=4096)
-    core = assemble(config, database, {"main": store}, content, MemoryBell())
+    budget = Budget(1 << 19, spool)
+    content = Content(database, {"main": store}, budget, now, blob_size=1 << 18, inline_limit=4096)
+    core = assemble(config, database, {"main": store}, content, MemoryBell(), Portion(budget, 1 << 17))
 
     @asynccontextmanager
     async def lifetime() -> AsyncIterator[Handler]:

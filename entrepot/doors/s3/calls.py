@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from entrepot.core import Core
 from entrepot.core.access import Action
+from entrepot.core.budget import Booking
 from entrepot.core.content import Intake
-from entrepot.digests import digest_of
+from entrepot.digests import Digest, new_digest
 from entrepot.doors.s3.bodies.checksums import (
     DEFAULT_CHECKSUM,
     Announced,
@@ -18,6 +20,7 @@ from entrepot.doors.s3.bodies.checksums import (
     parse_content_md5,
 )
 from entrepot.doors.s3.bodies.chunked import Decoder, decoder_for, payload_mismatch
+from entrepot.doors.s3.documents.incoming import Document
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.doors.s3.signing.signature import Payload, Verified
@@ -25,8 +28,11 @@ from entrepot.doors.s3.storage import STANDARD, parse_class
 from entrepot.errors import BodyIncomplete, DigestMismatch, TooLarge
 from entrepot.model import ALWAYS, NULL_VERSION, STORAGE_CLASS, Bucket, Buffer, Meta, Precondition, Principal
 from entrepot.wire.conditions import parse_conditions
+from entrepot.wire.documents import SLICE
 from entrepot.wire.headers import parse_user_metadata, text_of
 from entrepot.wire.http import Headers, Request, Response
+
+T = TypeVar("T")
 
 SINGLE_LIMIT: Final = 5 * 1024**3
 """Bytes of one PutObject or UploadPart."""
@@ -61,7 +67,7 @@ class Operation:
 class Call:
     """A request with its principal, its resource, and the action that it asks for."""
 
-    __slots__ = ("action", "bucket", "core", "key", "region", "request", "verified", "who")
+    __slots__ = ("_booking", "action", "bucket", "core", "key", "region", "request", "verified", "who")
 
     def __init__(
         self,
@@ -82,6 +88,7 @@ class Call:
         self.key = key
         self.region = region
         self.action = action
+        self._booking: Booking | None = None
 
     async def enter(self) -> Bucket:
         """Have decided from the head of the request what can be: the bucket, in which what is asked for may be
@@ -122,9 +129,10 @@ class Call:
         """The body to be stored. Raises Refusal for framing that cannot be right."""
         return Incoming(self.request, self.verified, limit, announced=announced)
 
-    async def document(self, limit: int, *, announced: bool = True) -> bytes:
-        """A small body, whole: framing and digests checked. Nothing of it is read for those who may not do what it
-        is about. Raises BucketMissing, Denied, TooLarge, Refusal, BodyIncomplete.
+    async def document(self, document: Document[T], *, announced: bool = True) -> T:
+        """A document, read while it arrives: framing and digests checked, what is kept of it booked for as long as
+        this call lasts. Nothing of it is read for those who may not do what it is about. Raises BucketMissing,
+        Denied, Refusal, BodyIncomplete, Busy.
 
         Without ``announced`` the x-amz-checksum- headers are not about this body.
         """
@@ -132,16 +140,30 @@ class Call:
             self.core.buckets.check_creation(self.who)
         else:
             await self.enter()
-        incoming = self.incoming(limit, announced=announced)
-        found = bytearray()
+        incoming = self.incoming(document.limit, announced=announced)
+        incoming.check_size()
+        digests = incoming.digests()
+        self._booking = self.core.documents.open()
+        received = 0
         async for data in incoming.stream():
-            found += data
-            if len(found) > limit:
-                raise TooLarge("document", len(found), limit)
-        if incoming.size is not None and incoming.size != len(found):
-            raise BodyIncomplete(len(found), incoming.size)
-        incoming.check_document(found)
-        return bytes(found)
+            received += len(data)
+            for digest in digests:
+                digest.update(data)
+            for start in range(0, len(data), SLICE):
+                document.feed(data[start : start + SLICE])
+                self._booking.grow(document.kept)
+                await asyncio.sleep(0)  # others have a turn
+        if incoming.size is not None and incoming.size != received:
+            raise BodyIncomplete(received, incoming.size)
+        incoming.check_digests({digest.name: digest.digest() for digest in digests})
+        return document.finish()
+
+    async def optional_document(self, document: Document[T]) -> T:
+        """The document of a request that needs none; without any framing there is none (RFC 9112 §6.3)."""
+        headers = self.request.headers
+        if headers.raw_get(b"content-length") is None and headers.raw_get(b"transfer-encoding") is None:
+            return document.finish()
+        return await self.document(document)
 
 
 class Incoming:
@@ -224,13 +246,25 @@ class Incoming:
         name = self._announced.name
         return {**expected, name: decode_checksum(name, self._trailers.get(f"x-amz-checksum-{name}", ""))}
 
-    def check_document(self, body: Buffer) -> None:
-        """Hold a small body against every digest announced. Raises Refusal."""
+    def check_size(self) -> None:
+        """Raises TooLarge for a document that is announced as longer than it may be."""
+        if self.size is not None and self.size > self.limit:
+            raise TooLarge("document", self.size, self.limit)
+
+    def digests(self) -> list[Digest]:
+        """Those of a small body that it is to be held against, empty."""
+        names = set(self._announced_early())
+        if self._announced is not None:
+            names.add(self._announced.name)
+        return [new_digest(name) for name in names]
+
+    def check_digests(self, computed: Mapping[str, bytes]) -> None:
+        """Hold the digests of a small body against every one announced. Raises Refusal."""
         sha256 = None if self._verified is None else self._verified.sha256
-        if sha256 is not None and (computed := digest_of("sha256", body).hex()) != sha256:
-            raise payload_mismatch(sha256, computed)
+        if sha256 is not None and computed["sha256"].hex() != sha256:
+            raise payload_mismatch(sha256, computed["sha256"].hex())
         for name, value in self._expected().items():
-            if digest_of(name, body) != value:
+            if computed[name] != value:
                 raise refuse("BadDigest", f"The {name} of the body is not the one announced.")
 
 

@@ -14,6 +14,7 @@ from entrepot.digests import digest_of
 from entrepot.doors.s3.documents import incoming as docs
 from entrepot.doors.s3.refusal import Refusal
 from entrepot.model import Precondition, Versioning
+from tests.doors.s3.documents import read
 
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 MODEL = botocore.session.get_session().get_service_model("s3")
@@ -40,7 +41,7 @@ def test_delete() -> None:
           <Object><Key>d</Key><VersionId></VersionId><ETag>"e"</ETag><Size>7</Size>
             <LastModifiedTime>Sun, 06 Nov 1994 08:49:37 GMT</LastModifiedTime></Object>
         </Delete>"""
-    assert docs.parse_delete(body.encode()) == docs.Delete(
+    assert read(docs.DeleteDocument, body.encode()) == docs.Delete(
         (
             docs.DeleteEntry(" a&b/<ü> "),
             docs.DeleteEntry("c", "v1"),
@@ -48,8 +49,10 @@ def test_delete() -> None:
         ),
         quiet=True,
     )
-    assert docs.parse_delete(b"<Delete><Object><Key>a</Key></Object></Delete>") == docs.Delete((docs.DeleteEntry("a"),))
-    assert not docs.parse_delete(b"<Delete><Quiet>False</Quiet><Object><Key>a</Key></Object></Delete>").quiet
+    assert read(docs.DeleteDocument, b"<Delete><Object><Key>a</Key></Object></Delete>") == docs.Delete(
+        (docs.DeleteEntry("a"),)
+    )
+    assert not read(docs.DeleteDocument, b"<Delete><Quiet>False</Quiet><Object><Key>a</Key></Object></Delete>").quiet
 
 
 KEYS = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="\ufffe\uffff"), min_size=1)
@@ -61,7 +64,7 @@ def test_delete_as_botocore_sends_it(keys: list[str], quiet: bool) -> None:  # n
         "DeleteObjects",
         Delete={"Quiet": quiet, "Objects": [{"Key": key, "ETag": '"x"', "Size": 1} for key in keys]},
     )
-    assert docs.parse_delete(body) == docs.Delete(
+    assert read(docs.DeleteDocument, body) == docs.Delete(
         tuple(docs.DeleteEntry(key, None, Precondition(if_match=("x",), size=1)) for key in keys),
         quiet,
     )
@@ -89,12 +92,12 @@ def test_delete_as_botocore_sends_it(keys: list[str], quiet: bool) -> None:  # n
 )
 def test_deletes_that_are_refused(content: str) -> None:
     with refused("MalformedXML"):
-        docs.parse_delete(f"<Delete>{content}</Delete>".encode())
+        read(docs.DeleteDocument, f"<Delete>{content}</Delete>".encode())
 
 
 def test_another_root_is_refused() -> None:
     with refused("MalformedXML"):
-        docs.parse_delete(b"<delete><Object><Key>a</Key></Object></delete>")
+        read(docs.DeleteDocument, b"<delete><Object><Key>a</Key></Object></delete>")
 
 
 def test_complete() -> None:
@@ -102,19 +105,19 @@ def test_complete() -> None:
         <Part><PartNumber>1</PartNumber><ETag>"a"</ETag></Part>
         <Part><ETag> b </ETag><PartNumber> 20 </PartNumber><ChecksumCRC32>y/Q5Jg==</ChecksumCRC32></Part>
         </CompleteMultipartUpload>"""
-    assert docs.parse_complete(body.encode()) == (
+    assert read(docs.CompleteDocument, body.encode()) == (
         docs.CompletedPart(1, "a"),
         docs.CompletedPart(20, "b", {"crc32": digest_of("crc32", b"123456789")}),
     )
     with refused("InvalidRequest"):
-        docs.parse_complete(body.replace("y/Q5Jg==", "bad").encode())
+        read(docs.CompleteDocument, body.replace("y/Q5Jg==", "bad").encode())
 
 
 def test_complete_as_botocore_sends_it() -> None:
     parts = [{"PartNumber": number, "ETag": f'"{number}"', "ChecksumCRC32": "y/Q5Jg=="} for number in (1, 2)]
     body = sent_by_botocore("CompleteMultipartUpload", Key="k", UploadId="u", MultipartUpload={"Parts": parts})
     crc = {"crc32": digest_of("crc32", b"123456789")}
-    assert docs.parse_complete(body) == (docs.CompletedPart(1, "1", crc), docs.CompletedPart(2, "2", crc))
+    assert read(docs.CompleteDocument, body) == (docs.CompletedPart(1, "1", crc), docs.CompletedPart(2, "2", crc))
 
 
 @pytest.mark.parametrize(
@@ -136,23 +139,25 @@ def test_complete_as_botocore_sends_it() -> None:
 )
 def test_completions_that_are_refused(content: str) -> None:
     with refused("MalformedXML"):
-        docs.parse_complete(f"<CompleteMultipartUpload>{content}</CompleteMultipartUpload>".encode())
+        read(docs.CompleteDocument, f"<CompleteMultipartUpload>{content}</CompleteMultipartUpload>".encode())
 
 
 def test_create_bucket() -> None:
-    assert docs.parse_create_bucket(b"") is None
-    assert docs.parse_create_bucket(b"<CreateBucketConfiguration/>") is None
+    assert read(docs.CreateBucketDocument, b"") is None
+    assert read(docs.CreateBucketDocument, b"<CreateBucketConfiguration/>") is None
     for word, expected in ((" eu-west-1 ", "eu-west-1"), ("", None)):
         content = f"<LocationConstraint>{word}</LocationConstraint>"
         text = f"<CreateBucketConfiguration {NAMESPACE}>{content}</CreateBucketConfiguration>"
-        assert docs.parse_create_bucket(text.encode()) == expected
+        assert read(docs.CreateBucketDocument, text.encode()) == expected
     body = sent_by_botocore("CreateBucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    assert docs.parse_create_bucket(body) == "eu-west-1"
+    assert read(docs.CreateBucketDocument, body) == "eu-west-1"
     for content in ("<Bucket><Type>Directory</Type></Bucket>", "<Location/>", "<Tags/>"):
         with refused("NotImplemented"):
-            docs.parse_create_bucket(f"<CreateBucketConfiguration>{content}</CreateBucketConfiguration>".encode())
+            read(
+                docs.CreateBucketDocument, f"<CreateBucketConfiguration>{content}</CreateBucketConfiguration>".encode()
+            )
     with refused("MalformedXML"):
-        docs.parse_create_bucket(b"<CreateBucketConfiguration><Region/></CreateBucketConfiguration>")
+        read(docs.CreateBucketDocument, b"<CreateBucketConfiguration><Region/></CreateBucketConfiguration>")
 
 
 @pytest.mark.parametrize(
@@ -174,12 +179,12 @@ def test_create_bucket() -> None:
 def test_versioning(content: str, expected: Versioning | str) -> None:
     body = f"<VersioningConfiguration {NAMESPACE}>{content}</VersioningConfiguration>".encode()
     if isinstance(expected, Versioning):
-        assert docs.parse_versioning(body) is expected
+        assert read(docs.VersioningDocument, body) is expected
     else:
         with refused(expected):
-            docs.parse_versioning(body)
+            read(docs.VersioningDocument, body)
 
 
 def test_versioning_as_botocore_sends_it() -> None:
     body = sent_by_botocore("PutBucketVersioning", VersioningConfiguration={"Status": "Suspended"})
-    assert docs.parse_versioning(body) is Versioning.SUSPENDED
+    assert read(docs.VersioningDocument, body) is Versioning.SUSPENDED

@@ -6,9 +6,10 @@ from entrepot.core import BucketChange
 from entrepot.doors.s3.acl import canned, check_no_grants, check_object_acl, public_read
 from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.calls import Call
+from entrepot.doors.s3.documents.incoming import NoDocument
 from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.doors.s3.documents.settings import access_control_policy
-from entrepot.doors.s3.operations.buckets import known_bucket, optional_document
+from entrepot.doors.s3.operations.buckets import known_bucket
 from entrepot.doors.s3.refusal import refuse
 from entrepot.wire.http import Response
 
@@ -28,7 +29,7 @@ async def put_bucket_acl(call: Call) -> Response:
     if canned(headers) is None:
         raise refuse("NotImplemented", "ACL documents are not implemented here: use x-amz-acl, private or public-read.")
     change = BucketChange(public_read=public_read(headers))
-    await _check_no_document(call)
+    await call.optional_document(NoDocument())
     await call.core.buckets.change(call.who, call.bucket, change)
     return done()
 
@@ -48,11 +49,5 @@ async def put_object_acl(call: Call) -> Response:
         check_no_grants(call.request.headers)
         raise refuse("NotImplemented", "ACL documents are not implemented here.")
     check_object_acl(call.request.headers, opened.bucket)
-    await _check_no_document(call)
+    await call.optional_document(NoDocument())
     return done()
-
-
-async def _check_no_document(call: Call) -> None:
-    """Refuse a second ACL beside the one in the header: one of the two would be passed over."""
-    if await optional_document(call):
-        raise refuse("UnexpectedContent", "An ACL stands in the header or in the body, not in both.")

@@ -10,7 +10,7 @@ from entrepot.doors.s3.acl import GRANTS, check_no_grants, public_read
 from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.documents import outgoing as documents
-from entrepot.doors.s3.documents.incoming import SETTING_BYTES, parse_create_bucket, parse_versioning
+from entrepot.doors.s3.documents.incoming import CreateBucketDocument, VersioningDocument
 from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.doors.s3.paging import decode_token, encode_token, parse_limit
 from entrepot.doors.s3.refusal import refuse
@@ -57,7 +57,7 @@ async def create_bucket(call: Call) -> Response:
     call.core.buckets.check_creation(call.who)
     _check_creation(call)
     public = public_read(call.request.headers)
-    location = parse_create_bucket(await optional_document(call))
+    location = await call.optional_document(CreateBucketDocument())
     if location not in (None, "", call.region):
         raise refuse(
             "IllegalLocationConstraintException",
@@ -103,14 +103,6 @@ def _check_ownership(headers: Headers) -> None:
         raise refuse("InvalidBucketAclWithObjectOwnership")
 
 
-async def optional_document(call: Call) -> bytes:
-    """The body of a request that needs none; without any framing there is none (RFC 9112 §6.3)."""
-    headers = call.request.headers
-    if headers.raw_get(b"content-length") is None and headers.raw_get(b"transfer-encoding") is None:
-        return b""
-    return await call.document(SETTING_BYTES)
-
-
 async def head_bucket(call: Call) -> Response:
     """S3 HeadBucket."""
     await call.enter()
@@ -145,6 +137,6 @@ async def get_bucket_versioning(call: Call) -> Response:
 
 async def put_bucket_versioning(call: Call) -> Response:
     """S3 PutBucketVersioning."""
-    state = parse_versioning(await call.document(SETTING_BYTES))
+    state = await call.document(VersioningDocument())
     await call.core.buckets.change(call.who, call.bucket, BucketChange(versioning=state))
     return done()

@@ -8,11 +8,11 @@ from typing import Final
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.documents import outgoing as documents
-from entrepot.doors.s3.documents.incoming import DELETE_BYTES, DeleteEntry, parse_delete
+from entrepot.doors.s3.documents.incoming import DeleteDocument, DeleteEntry
 from entrepot.doors.s3.documents.outgoing import Deleted, NotDeleted
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
-from entrepot.errors import EntrepotError, TooLarge
+from entrepot.errors import EntrepotError
 from entrepot.wire.http import Headers, Response
 
 AT_ONCE: Final = 64
@@ -27,11 +27,7 @@ async def delete_objects(call: Call) -> Response:
     """
     if not _digested(call.request.headers):
         raise refuse("InvalidRequest", "DeleteObjects needs a Content-MD5 or an x-amz-checksum-… header.")
-    try:
-        body = await call.document(DELETE_BYTES)
-    except TooLarge as error:
-        raise refuse("MaxMessageLengthExceeded", f"The body may have {DELETE_BYTES} bytes.") from error
-    asked = parse_delete(body)
+    asked = await call.document(DeleteDocument())
     outcomes: list[Deleted | NotDeleted] = []
     for start in range(0, len(asked.entries), AT_ONCE):
         some = asked.entries[start : start + AT_ONCE]

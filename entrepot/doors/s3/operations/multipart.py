@@ -27,7 +27,7 @@ from entrepot.doors.s3.calls import (
 )
 from entrepot.doors.s3.demands import check_demands, check_unencrypted, check_write_conditions
 from entrepot.doors.s3.documents import lists, outgoing
-from entrepot.doors.s3.documents.incoming import COMPLETE_BYTES, parse_complete
+from entrepot.doors.s3.documents.incoming import CompleteDocument
 from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.doors.s3.operations.assembling import OBJECT_LIMIT, Assembling
 from entrepot.doors.s3.operations.copies import get_source, parse_copy_range, source_errors, source_fields
@@ -135,7 +135,7 @@ async def complete_upload(call: Call) -> Response:
     check_unencrypted(headers)
     check_write_conditions(headers)
     said = parse_completion(headers)
-    named = parse_complete(await call.document(COMPLETE_BYTES, announced=False))
+    named = await call.document(CompleteDocument(), announced=False)
     if said.parts is not None and said.parts != len(named):
         raise refuse("BadDigest", f"The checksum is said to be of {said.parts} parts; {len(named)} are named.")
     try:
