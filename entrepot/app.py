@@ -68,7 +68,7 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-DOCUMENTS: Final = 4
+DOCUMENTS: Final = 8
 """The part of the memory budget that the documents of requests may take: one in so many."""
 
 
