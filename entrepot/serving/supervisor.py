@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -122,13 +122,13 @@ class Supervisor:
     def _stop(self, why: str) -> None:
         """The first time gently, the second time at once."""
         if self._deadline is None:
-            self._log.info("stopping", why=why, seconds=self._config.stop_seconds)
+            self._tell("info", "stopping", why=why, seconds=self._config.stop_seconds)
             self._deadline = time.monotonic() + self._config.stop_seconds + 1
             for doorstep in self._doorsteps:
                 doorstep.close()
             self._send(signal.SIGTERM)
         else:
-            self._log.info("stopping at once", why=why)
+            self._tell("info", "stopping at once", why=why)
             self._failed = True
             self._send(signal.SIGKILL)
 
@@ -145,13 +145,18 @@ class Supervisor:
             if worker is None or worker.given_up or self._deadline is not None:
                 continue
             if worker.ready or (self._ready is None and any(each.ready for each in self._workers.values())):
-                self._log.warning("a worker ended and is replaced", pid=pid, status=status)
+                self._tell("warning", "a worker ended and is replaced", pid=pid, status=status)
                 time.sleep(PAUSE_SECONDS)
                 self._start(worker.place)
             else:
-                sys.stderr.write(f"a worker ended as soon as it began (status {status}): stopping\n")
+                self._tell("error", "a worker ended as soon as it began: stopping", status=status)
                 self._failed = True
                 self._stop("failure")
+
+    def _tell(self, level: str, event: str, **fields: object) -> None:
+        """Write a line. A terminal that has gone takes none: no reason to leave the workers alone."""
+        with contextlib.suppress(OSError):
+            getattr(self._log, level)(event, **fields)
 
     # Watching.
 
@@ -180,7 +185,7 @@ class Supervisor:
             if silence > 2 * hang:
                 os.kill(pid, signal.SIGKILL)
         elif silence > hang:
-            self._log.error("a worker hangs and is replaced", pid=pid, seconds=round(silence, 1))
+            self._tell("error", "a worker hangs and is replaced", pid=pid, seconds=round(silence, 1))
             worker.given_up = True
             os.kill(pid, signal.SIGTERM)
             self._start(worker.place)
@@ -192,10 +197,10 @@ class Supervisor:
                 try:
                     doorstep.tls.reload()
                 except OSError as error:
-                    self._log.error("certificate not read", listen=doorstep.listener.address, error=str(error))
+                    self._tell("error", "certificate not read", listen=doorstep.listener.address, error=str(error))
                     return
         self._reads += 1
-        self._log.info("certificates read", listeners=sum(each.tls is not None for each in self._doorsteps))
+        self._tell("info", "certificates read", listeners=sum(each.tls is not None for each in self._doorsteps))
         for pid, worker in self._workers.items():
             if worker.ready:
                 os.kill(pid, signal.SIGHUP)
