@@ -44,7 +44,7 @@ from entrepot.doors import Door, monitor
 from entrepot.errors import ConfigInvalid, Unavailable
 from entrepot.observe import Observer, count_step, scrape
 from entrepot.ownership import make_directory, make_file
-from entrepot.ports import Opened, check_claims, share
+from entrepot.ports import Opened, check_claims, share, wording
 from entrepot.wire.forwarded import Proxies
 from entrepot.wire.http import Handler, Request, Response
 
@@ -233,8 +233,9 @@ async def open_ports(config: Config) -> AsyncIterator[Callable[[Listener | None]
         handlers = build_doors(core, doors)
 
         def port(listener: Listener | None) -> Handler:
-            shared = share(doors if listener is None else doors_at(listener, doors), handlers)
-            observer = Observer(bounded(shared, config.limits.header_bytes), config)
+            here = doors if listener is None else doors_at(listener, doors)
+            checked = bounded(share(here, handlers), config.limits.header_bytes, wording(here))
+            observer = Observer(checked, config)
             observers.append(observer)
             if listener is None or not listener.trusted_proxies:
                 return observer

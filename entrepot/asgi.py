@@ -13,17 +13,22 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from entrepot.errors import BodyIncomplete, BodyStalled
-from entrepot.wire.http import Buffer, Handler, Headers, Request, Response
+from entrepot.wire.hosts import is_host
+from entrepot.wire.http import Buffer, Handler, Headers, Objection, Request, Response, plain_refusal
 from entrepot.wire.incoming import DRAIN_BYTES, LINGER_SECONDS, Incoming, is_too_slow
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Wording = Callable[[Request, Objection], Response]
 Lifetime = Callable[[], contextlib.AbstractAsyncContextManager[Handler]]
+
+_METHODS: Final = b"GET, HEAD, PUT, POST, DELETE, OPTIONS"
+"""What is answered to a client that asks about the server as a whole (RFC 9110 §9.3.7)."""
 
 
 class Relayed(Incoming):
@@ -183,26 +188,30 @@ class Mounted:
         await self._application({**scope, "root_path": scope.get("root_path", "") + self._mount}, receive, send)
 
 
-def bounded(handler: Handler, header_bytes: int) -> Handler:
-    """A handler that refuses, before anything is done, a request line and fields that are too large
-    together, and what is read in two ways by two servers in a row: a body framed twice (RFC 9112 §6.3)
-    or in codings of which one is left out (§6.1), and more than one host (§3.2).
+def bounded(handler: Handler, header_bytes: int, word: Wording = plain_refusal) -> Handler:
+    """A handler that refuses, in the words of ``word``, before anything is done: a request line and fields that are
+    too large together, and what is read in two ways by two servers in a row, as a body framed twice (RFC 9112 §6.3)
+    or in codings of which one is left out (§6.1), and more hosts than one or an impossible one (§3.2).
     """
 
     def check(request: Request) -> Awaitable[Response]:
-        if request.refusal is not None:
-            return _answered(request.refusal)
+        if request.objection is not None:
+            return _refused(request, request.objection, word)
         headers = request.headers
         raw = headers.raw
         if len(request.raw_path) + len(request.raw_query) + sum([len(n) + len(v) + 4 for n, v in raw]) > header_bytes:
-            return _plain(431, b"the request line and the header fields are too large\n")
+            return _refused(request, Objection(431, "the request line and the header fields are too large"), word)
         if (coding := headers.raw_get(b"transfer-encoding")) is not None:
             if headers.raw_get(b"content-length") is not None:
-                return _plain(400, b"send Content-Length or Transfer-Encoding, not both\n")
+                return _refused(request, Objection(400, "send Content-Length or Transfer-Encoding, not both"), word)
             if coding.lower() != b"chunked" or len(headers.all("transfer-encoding")) > 1:
-                return _plain(400, b"no Transfer-Encoding but chunked is understood here\n")
+                return _refused(request, Objection(400, "no Transfer-Encoding but chunked is understood here"), word)
         if headers.repeated and [name for name, _ in raw].count(b"host") > 1:
-            return _plain(400, b"send one Host\n")
+            return _refused(request, Objection(400, "send one Host"), word)
+        if (host := headers.raw_get(b"host")) is not None and not is_host(host):
+            return _refused(request, Objection(400, "there can be no host of this name"), word)
+        if request.raw_path == b"*":
+            return _answered(Response(200, [(b"allow", _METHODS), (b"content-length", b"0")]))
         return handler(request)
 
     return check
@@ -212,9 +221,10 @@ async def _answered(response: Response) -> Response:
     return response
 
 
-def _plain(status: int, body: bytes) -> Awaitable[Response]:
-    fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    return _answered(Response(status, fields, body))
+async def _refused(request: Request, objection: Objection, word: Wording) -> Response:
+    response = word(request, objection)
+    response.headers.append((b"connection", b"close"))
+    return response
 
 
 async def _send_bytes(send: Send, response: Response, body: Buffer, left: Relayed | None) -> None:

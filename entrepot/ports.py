@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from entrepot.doors import Door, claims_nothing
 from entrepot.errors import ConfigInvalid
-from entrepot.wire.http import Handler, Request, Response
+from entrepot.wire.http import Handler, Objection, Request, Response, plain_refusal
 
 Test = Callable[[Request], bool]
 
@@ -70,6 +70,21 @@ def share(doors: Mapping[str, Opened], handlers: Mapping[str, Handler]) -> Handl
         return by_segment.get(request.path[1:].partition(b"/")[0], rest)(request)
 
     return dispatch
+
+
+def wording(doors: Mapping[str, Opened]) -> Callable[[Request, Objection], Response]:
+    """What a request is told that is refused before the doors of a port: the words of the door of its path."""
+    claimed = [(path, opened.door.refuse) for opened in doors.values() for path in opened.paths]
+    longest_first = sorted(claimed, key=lambda each: len(each[0]), reverse=True)
+
+    def word(request: Request, objection: Objection) -> Response:
+        path = request.path
+        for claim, refuse in longest_first:
+            if path.startswith(claim) and path[len(claim) : len(claim) + 1] in (b"", b"/"):
+                return refuse(request, objection)
+        return plain_refusal(request, objection)
+
+    return word
 
 
 def _host_tests(doors: Mapping[str, Opened]) -> Iterator[tuple[str, Test]]:

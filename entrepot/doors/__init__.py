@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from entrepot.core import Core
 from entrepot.core.jobs import Schedule
-from entrepot.wire.http import Handler, Request
+from entrepot.wire.http import Handler, Objection, Request, Response, plain_refusal
 
 S = TypeVar("S")
 
@@ -48,6 +48,10 @@ class Door(Generic[S]):
     claims: Callable[[Request], bool] = claims_nothing
     """Whether a request bears marks of this protocol (a signature, say), whatever its path. Cheap, and raises nothing:
     the request may be anything.
+    """
+    refuse: Callable[[Request, Objection], Response] = plain_refusal
+    """The protocol's words for a request that is refused as HTTP, before the door. Of one that could not be read there
+    is no method and no path.
     """
     jobs: Callable[[Core, S], Sequence[Schedule]] = no_jobs
     """What a server does by itself for this door. Its names begin with the door's: ``s3-inventory``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, cast
 
 import structlog
@@ -20,10 +21,10 @@ from entrepot.http1.machine import CUT, DEAF, END, HEAD, IDLE, Exchange, Machine
 from entrepot.http1.parser import Refused
 from entrepot.http1.patience import Patience
 from entrepot.http1.service import Place, Service
-from entrepot.wire.http import Buffer, Handler
+from entrepot.wire.http import Buffer, Handler, Request
 from entrepot.wire.incoming import DRAIN_BYTES, is_too_slow
 
-_CROWDED: Final = Refused(503, b"there are too many connections\n")
+_CROWDED: Final = Refused(503, "there are too many connections")
 
 LONG_SECONDS: Final = 0.01
 """A request that took longer is followed by a pause before the next one of its connection, if that is there already."""
@@ -148,6 +149,11 @@ class Connection(asyncio.Protocol):
         if self._full is not None:
             await self._full
 
+    def inform(self, request: Request, status: int, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        present = self._exchanges[0] if self._exchanges else None
+        if present is not None and present.request is request and (data := present.answer.interim(status, fields)):
+            self.write(data)
+
     # What the service asks for.
 
     @property
@@ -222,6 +228,7 @@ class Connection(asyncio.Protocol):
             exchange = self._machine.refuse(_CROWDED)
         elif exchange.content:
             self._arriving = exchange.body = exchange.request.body = Arriving(self)
+        exchange.request.server = self
         self._exchanges.append(exchange)
         if len(self._exchanges) == 1:
             self._start()

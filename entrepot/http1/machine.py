@@ -17,7 +17,7 @@ from typing import Final, Literal
 from entrepot.http1.answers import Answer
 from entrepot.http1.bodies import NOTHING
 from entrepot.http1.parser import Parser, Refused, check_version, split_target
-from entrepot.wire.http import Headers, Request, Response
+from entrepot.wire.http import Headers, Request
 
 PIPELINE: Final = 256
 """Requests that may come at once; more are refused."""
@@ -110,7 +110,7 @@ class Machine:
             self._parser.feed_data(data)
             # Neither content nor a head: a trailer, of which the parser keeps a field until it has it whole.
             if self._framing > most and self.state is BODY:
-                raise Refused(431, b"the trailer is too large\n")
+                raise Refused(431, "the trailer is too large")
         except Refused as refusal:
             if self.state is not DEAF:
                 events.append(CUT if self._cut() else self.refuse(refusal))
@@ -127,9 +127,8 @@ class Machine:
         """Take nothing more, and say why, once everything before has been answered."""
         self.state = DEAF
         self.unanswered += 1
-        fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(refusal.text))]
         request = Request("", b"", b"", Headers([]), NOTHING, scheme=self._scheme, client=self._client)
-        request.refusal = Response(refusal.status, fields, refusal.text)
+        request.objection = refusal.objection
         return Exchange(request, Answer(keep=False), content=False)
 
     def stop(self) -> None:
@@ -152,7 +151,7 @@ class Machine:
 
     def on_message_begin(self) -> None:
         if self.state is DEAF:
-            raise Refused(400, b"nothing more is read here\n")  # of which nobody is told: the parser is to stop
+            raise Refused(400, "nothing more is read here")  # of which nobody is told: the parser is to stop
         self._target = b""
         self._fields = []
         self.state = HEAD
@@ -180,10 +179,10 @@ class Machine:
         method = raw_method.decode()
         if parser.should_upgrade():
             if method == "CONNECT":
-                raise Refused(400, b"this is no proxy\n")
+                raise Refused(400, "this is no proxy")
             return
         if self.unanswered >= PIPELINE:
-            raise Refused(503, b"there are too many requests at once\n")
+            raise Refused(503, "there are too many requests at once")
         path, query = split_target(self._target, fields, method)
         modern = version == "1.1"
         expect = headers.raw_get(b"expect")
@@ -227,7 +226,7 @@ class Machine:
         """What follows a head of which the end began in what came before. Raises Refused when it goes on."""
         self._parser.feed_data(data[:3])
         if self._framing:
-            raise Refused(431, b"the request line and the header fields are too large\n")
+            raise Refused(431, "the request line and the header fields are too large")
         self._framing = len(data) - 3
         return data[3:]
 
@@ -241,7 +240,7 @@ class Machine:
         if not raw.startswith(line, at):
             at = raw.find(line, at)
             if at < 0 or (self._at_start and raw[:at].strip(b"\r\n")):
-                raise Refused(400, b"this is not HTTP/1.1\n")
+                raise Refused(400, "this is not HTTP/1.1")
         self._at = at + len(line)
         self._at_start = False
 

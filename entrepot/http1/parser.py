@@ -6,16 +6,15 @@ from typing import Protocol
 
 import httptools
 
-from entrepot.wire.http import Headers
+from entrepot.wire.http import Headers, Objection
 
 
 class Refused(ValueError):
     """A head that is not served: the status and the line that tell the client why."""
 
-    def __init__(self, status: int, text: bytes) -> None:
-        super().__init__(text.decode())
-        self.status = status
-        self.text = text
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.objection = Objection(status, text)
 
 
 class Reader(Protocol):
@@ -49,7 +48,7 @@ class Parser:
                     raise error.__context__ from None
                 raise
             except httptools.HttpParserError as error:
-                raise Refused(400, b"this is not HTTP/1.1\n") from error
+                raise Refused(400, "this is not HTTP/1.1") from error
 
 
 def check_version(version: str, headers: Headers) -> None:
@@ -58,9 +57,9 @@ def check_version(version: str, headers: Headers) -> None:
     """
     if version == "1.1":
         if headers.raw_get(b"host") is None:
-            raise Refused(400, b"a request names its host\n")
+            raise Refused(400, "a request names its host")
     elif version != "1.0" or headers.raw_get(b"transfer-encoding") is not None:
-        raise Refused(400, b"HTTP/%b is not understood here\n" % version.encode())
+        raise Refused(400, f"HTTP/{version} is not understood here")
 
 
 def split_target(target: bytes, fields: list[tuple[bytes, bytes]], method: str) -> tuple[bytes, bytes]:
@@ -71,7 +70,7 @@ def split_target(target: bytes, fields: list[tuple[bytes, bytes]], method: str) 
     than the field says.
     """
     if not target.isascii():
-        raise Refused(400, b"the target of a request is made of ASCII characters\n")
+        raise Refused(400, "the target of a request is made of ASCII characters")
     if target[:1] != b"/" and not (target == b"*" and method == "OPTIONS"):
         target = _origin_form(target, fields)
     path, _, query = target.partition(b"?")
@@ -82,7 +81,7 @@ def _origin_form(target: bytes, fields: list[tuple[bytes, bytes]]) -> bytes:
     scheme, _, rest = target.partition(b"://")
     host, _, path = rest.partition(b"/")
     if scheme.lower() not in (b"http", b"https") or not host or b"?" in host:
-        raise Refused(400, b"the target of a request begins with a slash\n")
+        raise Refused(400, "the target of a request begins with a slash")
     if any(name == b"host" and value.lower() != host.lower() for name, value in fields):
-        raise Refused(400, b"the target and Host name different hosts\n")
+        raise Refused(400, "the target and Host name different hosts")
     return b"/" + path

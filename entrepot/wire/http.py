@@ -6,9 +6,9 @@ plain values; headers stay bytes until somebody asks.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 Buffer = bytes | bytearray | memoryview
@@ -60,6 +60,19 @@ class Headers:
             yield name.decode("latin-1"), value.decode("latin-1")
 
 
+class Objection(NamedTuple):
+    """What is wrong with a request before any door has looked at it: a status of RFC 9110, and a line that says why."""
+
+    status: int
+    text: str
+
+
+class Informing(Protocol):
+    """A server that can answer before it answers."""
+
+    def inform(self, request: Request, status: int, fields: Sequence[tuple[bytes, bytes]]) -> None: ...
+
+
 class Request:
     """One request as it came over the wire.
 
@@ -79,12 +92,13 @@ class Request:
         "method",
         "mount",
         "note",
+        "objection",
         "parameters",
         "proven",
         "raw_path",
         "raw_query",
-        "refusal",
         "scheme",
+        "server",
     )
 
     def __init__(
@@ -112,11 +126,19 @@ class Request:
         self.id = ""
         self.proven = False
         """Whether the client has proven who they are, as a door finds out. A server that is crowded keeps such ones."""
-        self.refusal: Response | None = None
-        """What the server below has against the request; then there is nothing else to answer."""
+        self.objection: Objection | None = None
+        """What the server below has against the request; then no door is asked but for its words."""
+        self.server: Informing | None = None
         self.note: dict[str, object] = {}
         """What the access log tells about this request: operation, bucket, key, principal."""
         self._names: Mapping[str, bytes] | None = None
+
+    def inform(self, status: int, fields: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """Send an interim answer (1xx, RFC 9110 §15.2) ahead of the answer. Nothing is sent where the server cannot,
+        where the client would not understand, and once the answer has begun.
+        """
+        if self.server is not None:
+            self.server.inform(self, status, fields)
 
     @property
     def secure(self) -> bool:
@@ -170,6 +192,12 @@ def _text(raw: bytes) -> str:
     if b"+" in raw:
         raw = raw.replace(b"+", b" ")
     return (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8")
+
+
+def plain_refusal(request: Request, objection: Objection) -> Response:
+    """A refusal in plain text, for those who have no other words for it."""
+    body = objection.text.encode() + b"\n"
+    return Response(objection.status, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))], body)
 
 
 class Response:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from entrepot.http1.bodies import NOTHING
+from entrepot.http1.connection import Connection
 from entrepot.http1.machine import BODY, CUT, DEAF, END, HEAD, HELD_BYTES, IDLE, PIPELINE, Event, Exchange, Machine
+from entrepot.http1.service import Service
+from entrepot.wire.http import Headers, Request, Response
+from tests.http1.line import Line, until
 
 GET = b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n"
 PUT = b"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
@@ -18,7 +23,7 @@ def told(events: list[Event]) -> list[object]:
 
 def _told(exchange: Exchange) -> object:
     request = exchange.request
-    return request.method if request.refusal is None else request.refusal.status
+    return request.method if request.objection is None else request.objection.status
 
 
 def only(events: list[Event]) -> Exchange:
@@ -141,3 +146,24 @@ def test_interim_answers_have_fields_and_come_before_the_answer() -> None:
     assert answer.interim(104, [(b"location", b"/up")]) == b"HTTP/1.1 104 \r\nlocation: /up\r\n\r\n"
     answer.begun = True
     assert answer.interim(104) == b""
+
+
+async def test_a_handler_informs_before_it_answers() -> None:
+    """As an upload does that can be resumed (104)."""
+
+    async def handler(request: Request) -> Response:
+        request.inform(104, [(b"location", b"/up")])
+        return Response(200, [(b"content-length", b"0")])
+
+    connection, line = Connection(Service(), handler), Line()
+    connection.connection_made(line)
+    connection.data_received(GET + GET.replace(b"1.1", b"1.0"))
+    await until(lambda: line.sent.count(b"HTTP/1.1 200") == 2)
+    first, _, second = line.sent.partition(b"HTTP/1.1 200")
+    assert first == b"HTTP/1.1 104 \r\nlocation: /up\r\n\r\n"
+    assert b"104" not in second
+    connection.connection_lost(None)
+
+
+async def test_informing_where_nobody_can_is_nothing() -> None:
+    Request("GET", b"/", b"", Headers([]), NOTHING).inform(104)

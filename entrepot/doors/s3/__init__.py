@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from entrepot import doors
 from entrepot.core import Core
-from entrepot.doors.s3.routes import Door
+from entrepot.doors.s3.faults import refusal_of_objection
+from entrepot.doors.s3.routes import Door, render
 from entrepot.doors.s3.signing.marks import is_signed
-from entrepot.wire.http import Handler
+from entrepot.wire.http import Handler, Objection, Request, Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +37,12 @@ def hosts(settings: Settings) -> tuple[str, ...]:
     return settings.domain
 
 
-DOOR = doors.Door(name="s3", settings=Settings, build=build, paths=("/",), hosts=hosts, claims=is_signed)
+def refuse(request: Request, objection: Objection) -> Response:
+    """The error document for what is refused as HTTP."""
+    request.note["door"] = "s3"
+    response = render(request, refusal_of_objection(objection))
+    response.headers.append((b"x-amz-request-id", request.id.encode()))
+    return response
+
+
+DOOR = doors.Door(name="s3", settings=Settings, build=build, paths=("/",), hosts=hosts, claims=is_signed, refuse=refuse)

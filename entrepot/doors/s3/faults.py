@@ -10,12 +10,20 @@ from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import EntrepotError
 from entrepot.wire.conditions import quote_etag
 from entrepot.wire.dates import http_date
+from entrepot.wire.http import Objection
+
+_OBJECTIONS: Final = {431: "RequestHeaderSectionTooLarge", 503: "ServiceUnavailable"}
 
 
 def _told_by(error: EntrepotError) -> str:
     """What an error says, as a sentence."""
     text = str(error)
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def refusal_of_objection(objection: Objection) -> Refusal:
+    """S3's code for what is wrong with a request as HTTP."""
+    return refuse(_OBJECTIONS.get(objection.status, "BadRequest"), f"{objection.text[:1].upper()}{objection.text[1:]}.")
 
 
 def _code(code: str) -> Callable[[Any], Refusal]:
