@@ -200,7 +200,8 @@ async def running(config: Config, core: Core, doors: Mapping[str, Opened]) -> As
     if not config.schedules.enabled:
         yield
         return
-    pace = Pace(config.schedules.cpu_percent / 100, config.schedules.io_rate)
+    share = config.schedules
+    pace = Pace(share.cpu_percent / 100 / config.workers, max(1, share.io_rate // config.workers))
     brought = [each for opened in doors.values() for each in opened.door.jobs(core, opened.settings)]
     async with Runner(core.jobs, [*core.jobs.schedules, *brought], pace, count_step).running():
         yield

@@ -101,10 +101,20 @@ class Schedules:
         bool, Meta(description="whether this server does any of it; another server on the same catalog may")
     ] = True
     cpu_percent: Annotated[
-        float, Meta(ge=0.01, le=100, description="of one core, for what each worker does by itself, on the average")
+        float,
+        Meta(
+            ge=0.01,
+            le=100,
+            description="of one core, for what all workers together do by themselves, on the average",
+        ),
     ] = 0.5
     io_rate: Annotated[
-        int, Meta(ge=64 * KIB, description="bytes that it reads and writes in a second, on the average", extra=BYTES)
+        int,
+        Meta(
+            ge=64 * KIB,
+            description="bytes that they read and write for it in a second, on the average",
+            extra=BYTES,
+        ),
     ] = 8 * MIB
     collect_seconds: Annotated[
         int,
