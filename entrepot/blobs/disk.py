@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -13,19 +13,15 @@ from msgspec import Meta
 
 from entrepot.blobs.files import PLAIN, Files
 from entrepot.blobs.kinds import Kind, Opening, StoreSettings
-from entrepot.blobs.recent import Recent
-from entrepot.blobs.shelves import INCOMING, Part, Shelves, Stamp, Whole, is_store
-from entrepot.blobs.store import MAX_BLOB, Capabilities, check_span
+from entrepot.blobs.shelves import INCOMING, Shelves, is_store
+from entrepot.blobs.store import MAX_BLOB, Capabilities, Found, Sound
 from entrepot.blobs.threads import Shared, Threads
-from entrepot.errors import BlobCorrupt, Missing, StoreFull, Unavailable
+from entrepot.errors import StoreFull, Unavailable
 from entrepot.model import BlobId, Buffer, Span
 
 READERS = 4
 WRITERS = 8
 """Threads. Writers mostly wait for the disk, which makes durable together what waits together."""
-
-_TRUSTED = 16_384  # blobs, about 4 MiB of facts
-_TRUST = 3600.0  # seconds for which parts of a verified blob are served without the rest
 
 
 class DiskStore:
@@ -52,55 +48,32 @@ class DiskStore:
         self._readers = Threads(f"{name}-read", READERS)
         self._writers = Threads(f"{name}-write", WRITERS)
         self._puts: Shared[bool] = Shared(self._writers)
-        self._gets: Shared[Whole] = Shared(self._readers)
-        self._checks: Shared[Part] = Shared(self._readers)
-        self._verified: Recent[Stamp] = Recent(_TRUSTED, _TRUST)
+        self._gets: Shared[Found] = Shared(self._readers)
+        self._checks: Shared[Found] = Shared(self._readers)
 
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
-    async def put(self, id: BlobId, data: Buffer) -> bool:
+    async def put(self, id: BlobId, data: Buffer, sound: Sound) -> bool:
         try:
-            new, own = await self._puts.run(id, self._shelves.put, id, data, spared=self._spared)
+            new, own = await self._puts.run(id, self._shelves.put, id, data, sound, spared=self._spared)
         except OSError as error:
             raise self._failure(error) from error
         return new and own
 
-    async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
+    async def read(self, id: BlobId, span: Span | None, sound: Sound, stamp: Hashable | None = None) -> Found:
+        """A whole blob is read once for all who ask meanwhile, and so is one that a part of is verified for."""
         try:
-            if span is not None:
-                return await self._get_part(id, span)
-            whole, _ = await self._gets.run(id, self._shelves.read, id)
-        except (Missing, BlobCorrupt):
-            self._verified.forget(id)
-            raise
+            if span is None:
+                found, _ = await self._gets.run(id, self._shelves.read, id, sound)
+            elif stamp is None:
+                found, _ = await self._checks.run(id, self._shelves.verify_part, id, span, sound)
+            else:
+                found = await self._readers.run(self._shelves.read_part, id, span, sound, stamp)
         except OSError as error:
             raise self._failure(error) from error
-        self._learn(id, whole.stamp)
-        return whole.data
-
-    async def _get_part(self, id: BlobId, span: Span) -> Buffer:
-        """From a file that was verified lately, else from one that is now: once for all who ask meanwhile."""
-        stamp = self._verified.find(id)
-        if stamp is None:
-            part, own = await self._checks.run(id, self._shelves.verify_part, id, span)
-            self._learn(id, part.stamp)
-            check_span(span, part.size)
-            if own or part.stamp is None:
-                return part.cut(span)
-            stamp = part.stamp
-        found = await self._readers.run(self._shelves.read_part, id, span, stamp)
-        if found is not None:
-            return found
-        part = await self._readers.run(self._shelves.verify_part, id, span)  # the file has changed since
-        self._learn(id, part.stamp)
-        check_span(span, part.size)
-        return part.cut(span)
-
-    def _learn(self, id: BlobId, stamp: Stamp | None) -> None:
-        if stamp is not None:
-            self._verified.learn(id, stamp)
+        return found
 
     async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
         try:

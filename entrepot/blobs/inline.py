@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from entrepot.blobs.kinds import Kind, Opening, StoreSettings
-from entrepot.blobs.store import Capabilities, cut, digest
+from entrepot.blobs.store import Capabilities, Found, Sound
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import stored as rows
 from entrepot.errors import BlobCorrupt, BlobMissing
@@ -47,7 +47,7 @@ class InlineStore:
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
 
-    async def put(self, id: BlobId, data: Buffer) -> bool:
+    async def put(self, id: BlobId, data: Buffer, sound: Sound) -> bool:
         """As the protocol says. A cancelled call returns when the database is done with the bytes."""
         task = asyncio.create_task(self._put(id, data))
         try:
@@ -66,15 +66,14 @@ class InlineStore:
             data = await asyncio.to_thread(bytes, data) if large else bytes(data)
         return await self._database.write(rows.put_stored(self.name, id, data), large=large)
 
-    async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
+    async def read(self, id: BlobId, span: Span | None, sound: Sound, stamp: Hashable | None = None) -> Found:
         data = await self._database.read(rows.find_stored(self.name, id), large=True)
         if data is None:
             raise BlobMissing(id.hex())
-        found = await asyncio.to_thread(digest, data) if len(data) > HASH_HERE else digest(data)
-        if found != id:
+        if not (await asyncio.to_thread(sound, id, data) if len(data) > HASH_HERE else sound(id, data)):
             await self._database.write(rows.damage_stored(self.name, id, data), large=True)
             raise BlobCorrupt(id.hex(), self.name)
-        return cut(data, span)
+        return Found(data, 0, len(data))
 
     async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
         return await self._database.read(rows.stored_sizes(self.name, list(ids)), large=len(ids) > FEW)

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from entrepot import blobs
-from entrepot.blobs.store import MAX_BLOB, BlobStore
+from entrepot.blobs.store import MAX_BLOB, BlobStore, Keeper
+from entrepot.blobs.verified import Verified
 from entrepot.catalog.database import Database
 
 
@@ -59,7 +60,7 @@ class Kind:
     """
 
     Settings: type[StoreSettings]
-    open: Callable[[Opening, Any], AbstractAsyncContextManager[BlobStore]]
+    open: Callable[[Opening, Any], AbstractAsyncContextManager[Keeper]]
     directory: Callable[[Any, str, Path], Path] | None = None
     shared: bool = True
     max_blob: int = MAX_BLOB
@@ -77,6 +78,6 @@ def kinds() -> Mapping[str, Kind]:
     return found
 
 
-def stack(store: BlobStore) -> BlobStore:
-    """A store with everything around it that every store has, the outermost last."""
-    return store
+def stack(keeper: Keeper) -> BlobStore:
+    """A store as the rest of the program has it: with everything around it that every store has, the outermost last."""
+    return Verified(keeper)

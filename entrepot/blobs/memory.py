@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
 from entrepot.blobs.kinds import Kind, Opening, StoreSettings
-from entrepot.blobs.store import Capabilities, cut, digest
+from entrepot.blobs.store import Capabilities, Found, Sound
 from entrepot.errors import BlobCorrupt, BlobMissing, StoreFull
 from entrepot.model import BlobId, Buffer, Span
 
@@ -29,7 +29,7 @@ class MemoryStore:
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
 
-    async def put(self, id: BlobId, data: Buffer) -> bool:
+    async def put(self, id: BlobId, data: Buffer, sound: Sound) -> bool:
         whole = bytes(data)
         kept = self._blobs.get(id)
         if kept is not None:
@@ -42,14 +42,14 @@ class MemoryStore:
         self._size += len(whole)
         return True
 
-    async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
+    async def read(self, id: BlobId, span: Span | None, sound: Sound, stamp: Hashable | None = None) -> Found:
         data = self._blobs.get(id)
         if data is None:
             raise BlobMissing(id.hex())
-        if digest(data) != id:
+        if not sound(id, data):
             self._set_aside(id)
             raise BlobCorrupt(id.hex(), self.name)
-        return cut(data, span)
+        return Found(data, 0, len(data))
 
     async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]:
         return {id: len(self._blobs[id]) for id in ids if id in self._blobs}

@@ -16,14 +16,14 @@ import re
 import secrets
 import stat as modes
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from entrepot.blobs.files import Files
 from entrepot.blobs.pages import LARGE, Pages
-from entrepot.blobs.store import MAX_BLOB, check_span, digest
+from entrepot.blobs.store import MAX_BLOB, Found, Sound, check_span
 from entrepot.errors import BlobCorrupt, BlobMissing
 from entrepot.model import BlobId, Buffer, Span
 
@@ -44,32 +44,6 @@ class Stamp(NamedTuple):
     inode: int
     size: int
     changed: int  # ns
-
-
-class Whole(NamedTuple):
-    """The verified bytes of a blob, and the file they were in: None if it was changed so lately
-    that its stamp might not tell a further change.
-    """
-
-    data: Buffer
-    stamp: Stamp | None
-
-
-class Part(NamedTuple):
-    """Bytes of a blob that was verified for them, from ``start`` on: those that were asked for as far as it has
-    them, or all without a stamp, as nobody else could go on reading the same file then. ``size`` is the blob's.
-    """
-
-    data: Buffer
-    start: int
-    size: int
-    stamp: Stamp | None
-
-    def cut(self, span: Span) -> Buffer:
-        """The bytes of a span that lies within. Holds on to no others."""
-        if (self.start, len(self.data)) == (span.start, span.size):
-            return self.data
-        return bytes(memoryview(self.data)[span.start - self.start : span.end - self.start])
 
 
 def is_store(root: Path) -> bool:
@@ -109,12 +83,12 @@ class Shelves:
         self._prepare(root)
         self._sweep()
 
-    def put(self, id: BlobId, data: Buffer, *, spared: bool = True) -> bool:
+    def put(self, id: BlobId, data: Buffer, sound: Sound, *, spared: bool = True) -> bool:
         """Keep the blob; True if it was not there whole. Durable on return. What is there is ``spared`` the writing,
         or else written once more, by the very calls that write what is not.
         """
         place = self._place(id)
-        if spared and id not in self._suspect and self._renew(id, place.path):
+        if spared and id not in self._suspect and self._renew(id, place.path, sound):
             self._settle(id, place)
             return False
         new = spared or not self.sizes([id])
@@ -123,40 +97,47 @@ class Shelves:
         self._settle(id, place)
         return new
 
-    def read(self, id: BlobId) -> Whole:
-        """Raises BlobMissing, BlobCorrupt."""
+    def read(self, id: BlobId, sound: Sound) -> Found:
+        """All of a blob; without a stamp if the file was changed so lately that it might not tell a further change.
+
+        Raises BlobMissing, BlobCorrupt.
+        """
         path = self._place(id).path
         fd = self._open(id, path)
         try:
-            whole = self._verify(id, path, fd)
+            whole = self._verify(id, path, fd, sound)
         finally:
             self._files.close(fd)
         if whole is None:
             raise BlobCorrupt(id.hex(), self._name)
         return whole
 
-    def verify_part(self, id: BlobId, span: Span) -> Part:
-        """Read and verify the whole, and give the bytes of ``span``: callers that wait for their turn hold
-        no more than they asked for. Raises what :meth:`read` does.
+    def verify_part(self, id: BlobId, span: Span, sound: Sound) -> Found:
+        """Read and verify the whole, and give the bytes of ``span``, as far as there are any: callers that wait for
+        their turn hold no more than they asked for. Without a stamp it gives all, as nobody else could go on reading
+        the same file then. Raises what :meth:`read` does.
         """
-        data, stamp = self.read(id)
-        if stamp is None:
-            return Part(data, 0, len(data), None)
-        return Part(bytes(memoryview(data)[span.start : span.end]), span.start, len(data), stamp)
+        whole = self.read(id, sound)
+        if whole.stamp is None:
+            return whole
+        part = bytes(memoryview(whole.data)[span.start : span.end])
+        return Found(part, span.start, whole.size, whole.stamp)
 
-    def read_part(self, id: BlobId, span: Span, stamp: Stamp) -> Buffer | None:
-        """The bytes of ``span``, or None when this is not the file that was verified. Raises
-        BlobMissing, RangeInvalid.
+    def read_part(self, id: BlobId, span: Span, sound: Sound, stamp: Hashable) -> Found:
+        """The bytes of ``span`` alone, if this is the file that was verified; else as :meth:`verify_part`. Raises
+        RangeInvalid besides.
         """
         fd = self._open(id, self._place(id).path)
         try:
-            if _stamp(self._files.fstat(fd)) != stamp:
-                return None
-            check_span(span, stamp.size)
-            part = self._pull(fd, span.size, span.start)
+            found = _stamp(self._files.fstat(fd))
+            if found == stamp:
+                check_span(span, found.size)
+                part = self._pull(fd, span.size, span.start)
+                if len(part) == span.size:
+                    return Found(part, span.start, found.size, found)
         finally:
             self._files.close(fd)
-        return part if len(part) == span.size else None
+        return self.verify_part(id, span, sound)
 
     def sizes(self, ids: Collection[BlobId]) -> dict[BlobId, int]:
         """Of the blobs that are there."""
@@ -198,7 +179,7 @@ class Shelves:
         if page:
             yield page
 
-    def _renew(self, id: BlobId, path: str) -> bool:
+    def _renew(self, id: BlobId, path: str, sound: Sound) -> bool:
         """Whether the blob is there and whole: its date is now, then. A damaged file is set aside.
 
         The file is read for that, because the caller is about to drop its own good copy. One that cannot be read is
@@ -207,7 +188,7 @@ class Shelves:
         try:
             fd = self._files.open(path)
             try:
-                if self._verify(id, path, fd) is None:
+                if self._verify(id, path, fd, sound) is None:
                     return False
                 self._files.touch(fd)
             finally:
@@ -272,14 +253,14 @@ class Shelves:
         """
         self._files.stat(self._incoming)
 
-    def _verify(self, id: BlobId, path: str, fd: int) -> Whole | None:
+    def _verify(self, id: BlobId, path: str, fd: int, sound: Sound) -> Found | None:
         """All bytes of the open file, or None after setting it aside as damaged."""
         status = self._files.fstat(fd)
         if modes.S_ISREG(status.st_mode) and status.st_size <= MAX_BLOB:
             data = self._pull(fd, status.st_size, 0)
-            if digest(data) == id:
+            if sound(id, data):
                 quiet = time.time_ns() - status.st_ctime_ns > _TICK
-                return Whole(data, _stamp(status) if quiet else None)
+                return Found(data, 0, len(data), _stamp(status) if quiet else None)
         with suppress(OSError):  # a disk that is full or read-only keeps it; it is not served for that
             self._set_aside(id, path, status)
         return None

@@ -6,10 +6,10 @@ BLAKE3-256 digest. There is no half-written blob and so nothing to abort.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -36,6 +36,62 @@ class Capabilities:
     empty: bool = True
     durable: bool = True
     path: Path | None = None
+
+
+Sound = Callable[[BlobId, Buffer], bool]
+"""Whether these bytes are the blob of that name."""
+
+
+class Found(NamedTuple):
+    """Bytes that were read of a blob of ``size`` bytes: those from ``start`` on, as far as they go.
+
+    ``stamp`` tells what they were read from, a file for example, from any other, and from itself once it has changed;
+    None where nothing does.
+    """
+
+    data: Buffer
+    start: int
+    size: int
+    stamp: Hashable | None = None
+
+    def covers(self, span: Span) -> bool:
+        """Raises RangeInvalid for a span that the blob has not."""
+        check_span(span, self.size)
+        return self.start <= span.start and span.end <= self.start + len(self.data)
+
+    def cut(self, span: Span | None) -> Buffer:
+        """The bytes of a span that is covered, or all. Holds on to no others."""
+        if span is None or (self.start, len(self.data)) == (span.start, span.size):
+            return self.data
+        return bytes(memoryview(self.data)[span.start - self.start : span.end - self.start])
+
+
+class Keeper(Protocol):
+    """What a kind of store does itself. It keeps blobs and sets aside what is not ``sound``, and leaves it to
+    ``verified`` to say what is: that makes a :class:`BlobStore` of it.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def put(self, id: BlobId, data: Buffer, sound: Sound) -> bool:
+        """As ``BlobStore.put``. What is there and not sound is set aside, and ``data`` takes its place."""
+        ...
+
+    async def read(self, id: BlobId, span: Span | None, sound: Sound, stamp: Hashable | None = None) -> Found:
+        """All of a blob, or at least those bytes of ``span`` that it has, once all of it was found sound. With the
+        ``stamp`` of a former read that part alone may be read, if the stamp is still the same. Of callers that
+        wait for one another each may get what the first one asked for.
+
+        Raises BlobMissing, Unavailable, BlobCorrupt (it is set aside then).
+        """
+        ...
+
+    async def stat(self, ids: Collection[BlobId]) -> Mapping[BlobId, int]: ...
+
+    def list(self, after: BlobId | None = None) -> AsyncIterator[BlobId]: ...
+
+    async def remove(self, ids: Collection[BlobId]) -> None: ...
 
 
 class BlobStore(Protocol):
@@ -83,14 +139,6 @@ def check_span(span: Span, size: int) -> None:
     """Raises RangeInvalid unless ``span`` lies within ``size`` bytes."""
     if not 0 <= span.start <= span.end <= size:
         raise RangeInvalid(size, f"{span.start}-{span.end}")
-
-
-def cut(data: Buffer, span: Span | None) -> Buffer:
-    """The bytes of a span, or all of them. Raises RangeInvalid."""
-    if span is None:
-        return data
-    check_span(span, len(data))
-    return data[span.start : span.end]
 
 
 async def receive(store: BlobStore, data: Buffer, id: BlobId | None = None) -> BlobId:

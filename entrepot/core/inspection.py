@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.blobs.store import BlobStore, digest
+from entrepot.blobs.store import BlobStore
+from entrepot.blobs.verified import sound
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import consistency as rows
 from entrepot.catalog.operations.blobs import damage_inline
@@ -104,7 +105,7 @@ class Inspection:
         after = 0
         while found := await self._database.scan(rows.list_inline(after, INLINE_AT_ONCE), background=True):
             for id, name, data in found:
-                if digest(data) != name:
+                if not sound(BlobId(name), data):
                     await self._database.write(damage_inline(id, data))
             after = found[-1][0]
 

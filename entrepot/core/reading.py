@@ -13,9 +13,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from blake3 import blake3
-
 from entrepot.blobs.store import BlobStore
+from entrepot.blobs.verified import sound
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations.blobs import damage_inline, find_inline, list_pieces
 from entrepot.core.budget import Booking, Budget
@@ -134,7 +133,7 @@ class Reader:
             data = await self._database.read(find_inline(row))
         if data is None:
             raise BlobMissing(bytes_.inline_name.hex())
-        if blake3(data).digest() != bytes_.inline_name:
+        if not sound(BlobId(bytes_.inline_name), data):
             await self._database.write(damage_inline(row, data))
             raise BlobCorrupt(bytes_.inline_name.hex(), "inline")
         return data

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from entrepot.blobs.disk import WRITERS, DiskStore
+from entrepot.blobs.kinds import stack
 from entrepot.blobs.store import MAX_BLOB, BlobStore, Capabilities, digest, receive
+from entrepot.blobs.verified import Verified, sound
 from entrepot.errors import BlobCorrupt, BlobMissing, Unavailable
 from entrepot.model import BlobId, Buffer, Span
 from tests.blobs.watched import Watched
@@ -53,12 +55,17 @@ def files(root: Path) -> Watched:
 
 
 @pytest.fixture
-def store(root: Path, files: Watched) -> Iterator[DiskStore]:
+def disk(root: Path, files: Watched) -> Iterator[DiskStore]:
     """A store whose opening is not on record."""
     opened = DiskStore(root, "disk", files)
     files.taken()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def store(disk: DiskStore) -> Verified:
+    return Verified(disk)
 
 
 def unmount(root: Path) -> None:
@@ -76,7 +83,7 @@ def incoming(root: Path) -> list[Path]:
     return list((root / "tmp").iterdir())
 
 
-async def keep_and_trust(store: DiskStore, data: bytes) -> BlobId:
+async def keep_and_trust(store: Verified, data: bytes) -> BlobId:
     """A blob old enough that the store trusts what it verified; it has."""
     id = await receive(store, data)
     await asyncio.sleep(0.06)
@@ -86,9 +93,9 @@ async def keep_and_trust(store: DiskStore, data: bytes) -> BlobId:
 
 class TestDiskStore(BlobStoreContract):
     @pytest.fixture
-    def store(self, root: Path) -> Iterator[DiskStore]:
+    def store(self, root: Path) -> Iterator[BlobStore]:
         opened = DiskStore(root, "disk", max_blob=1 << 20)
-        yield opened
+        yield stack(opened)
         opened.close()
 
     @pytest.fixture
@@ -98,7 +105,8 @@ class TestDiskStore(BlobStoreContract):
 
 class Alternating:
     def __init__(self, root: Path) -> None:
-        self._stores = [DiskStore(root, name, max_blob=1 << 20) for name in ("one", "two")]
+        self._disks = [DiskStore(root, name, max_blob=1 << 20) for name in ("one", "two")]
+        self._stores = [stack(disk) for disk in self._disks]
         self._turns = itertools.cycle(self._stores)
 
     @property
@@ -121,8 +129,8 @@ class Alternating:
         await next(self._turns).remove(ids)
 
     def close(self) -> None:
-        for store in self._stores:
-            store.close()
+        for disk in self._disks:
+            disk.close()
 
 
 class TestTwoStoresOfOneDirectory(BlobStoreContract):
@@ -147,7 +155,7 @@ class TestTwoStoresOfOneDirectory(BlobStoreContract):
         assert await backdoor.peek(id) == data
 
 
-async def test_where_a_blob_lies_and_who_may_read_it(store: DiskStore, root: Path) -> None:
+async def test_where_a_blob_lies_and_who_may_read_it(store: Verified, root: Path) -> None:
     id = await receive(store, b"x")
     path = place(root, id)
     assert path.read_bytes() == b"x"
@@ -156,7 +164,7 @@ async def test_where_a_blob_lies_and_who_may_read_it(store: DiskStore, root: Pat
     assert incoming(root) == []
 
 
-async def test_names_that_are_no_blobs_are_passed_over(store: DiskStore, root: Path) -> None:
+async def test_names_that_are_no_blobs_are_passed_over(store: Verified, root: Path) -> None:
     id = await receive(store, b"x")
     shelf = place(root, id).parent
     for name in ("README", "f" * 64, id.hex().upper(), id.hex() + "0", id.hex()[:4] + "g" * 60):
@@ -168,7 +176,7 @@ async def test_names_that_are_no_blobs_are_passed_over(store: DiskStore, root: P
     assert await listed(store) == [id]
 
 
-async def test_a_put_of_what_is_there_renews_its_date(store: DiskStore, root: Path) -> None:
+async def test_a_put_of_what_is_there_renews_its_date(store: Verified, root: Path) -> None:
     id = await receive(store, b"x")
     os.utime(place(root, id), (1, 1))
     before = time.time()
@@ -193,7 +201,7 @@ def test_what_cannot_be_swept_is_in_nobodys_way(root: Path) -> None:
     DiskStore(root, "disk").close()
 
 
-async def test_a_part_of_a_verified_blob_is_read_alone(store: DiskStore, files: Watched) -> None:
+async def test_a_part_of_a_verified_blob_is_read_alone(store: Verified, files: Watched) -> None:
     data = sample(200_000)
     id = await keep_and_trust(store, data)
     files.taken()
@@ -201,7 +209,7 @@ async def test_a_part_of_a_verified_blob_is_read_alone(store: DiskStore, files: 
     assert [call.split()[-1] for call in files.taken()] == ["1000+500"]
 
 
-async def test_the_first_part_reads_all_and_those_beside_it_share_that(store: DiskStore, files: Watched) -> None:
+async def test_the_first_part_reads_all_and_those_beside_it_share_that(store: Verified, files: Watched) -> None:
     data = sample(200_000)
     id = await receive(store, data)
     files.taken()
@@ -212,7 +220,7 @@ async def test_the_first_part_reads_all_and_those_beside_it_share_that(store: Di
 
 @pytest.mark.parametrize("most", [700_000, 1 << 40])
 async def test_a_large_blob_is_read_however_little_comes_at_once(
-    store: DiskStore, root: Path, files: Watched, most: int
+    store: Verified, root: Path, files: Watched, most: int
 ) -> None:
     data = sample((2 << 20) + 5)
     id = await receive(store, data)
@@ -229,19 +237,19 @@ async def test_a_large_blob_is_read_however_little_comes_at_once(
 
 
 async def test_who_waits_for_a_part_holds_no_more(
-    store: DiskStore, root: Path, monkeypatch: pytest.MonkeyPatch
+    disk: DiskStore, store: Verified, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = sample(5000)
     id = await receive(store, data)
     written = place(root, id).stat().st_ctime_ns
     monkeypatch.setattr(time, "time_ns", lambda: written + 50_000_001)
     for start, end in ((0, 10), (4000, 5000)):
-        part = store._shelves.verify_part(id, Span(start, end))
+        part = disk._shelves.verify_part(id, Span(start, end), sound)
         assert (part.data, part.size) == (data[start:end], 5000)
 
 
 async def test_a_file_just_written_is_not_trusted_yet(
-    store: DiskStore, root: Path, monkeypatch: pytest.MonkeyPatch
+    store: Verified, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within a tick of the file system's clock a second change has the same stamp as the first."""
     id = await receive(store, sample(5000))
@@ -249,13 +257,13 @@ async def test_a_file_just_written_is_not_trusted_yet(
     for age, trusted in ((0, False), (50_000_000, False), (50_000_001, True)):
         monkeypatch.setattr(time, "time_ns", lambda age=age: written + age)
         await store.get(id)
-        assert (store._verified.find(id) is not None) is trusted
+        assert (store._recent.find(id) is not None) is trusted
 
 
-async def test_a_file_put_in_the_place_of_a_verified_one_is_verified_itself(store: DiskStore, root: Path) -> None:
+async def test_a_file_put_in_the_place_of_a_verified_one_is_verified_itself(store: Verified, root: Path) -> None:
     data = sample(5000)
     id = await keep_and_trust(store, data)
-    assert store._verified.find(id) is not None
+    assert store._recent.find(id) is not None
     other = root / "other"
     other.write_bytes(sample(5000, 9))
     other.replace(place(root, id))
@@ -263,7 +271,7 @@ async def test_a_file_put_in_the_place_of_a_verified_one_is_verified_itself(stor
         await store.get(id, Span(0, 1))
 
 
-async def test_reads_and_writes_that_do_less_than_asked(root: Path, store: DiskStore, files: Watched) -> None:
+async def test_reads_and_writes_that_do_less_than_asked(root: Path, store: Verified, files: Watched) -> None:
     files.most = 999
     data = sample(10_000)
     id = await receive(store, data)
@@ -276,7 +284,7 @@ async def test_reads_and_writes_that_do_less_than_asked(root: Path, store: DiskS
 
 
 async def test_a_file_too_large_for_a_blob_is_damage_and_is_not_read(
-    store: DiskStore, root: Path, files: Watched
+    store: Verified, root: Path, files: Watched
 ) -> None:
     id = digest(b"x")
     await Directory(root).plant(id, b"x")
@@ -288,7 +296,7 @@ async def test_a_file_too_large_for_a_blob_is_damage_and_is_not_read(
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 async def test_what_is_no_file_in_the_place_of_a_blob_is_damage(
-    make: Callable[[Path], None], store: DiskStore, root: Path
+    make: Callable[[Path], None], store: Verified, root: Path
 ) -> None:
     id = digest(b"x")
     place(root, id).parent.mkdir(parents=True)
@@ -298,7 +306,7 @@ async def test_what_is_no_file_in_the_place_of_a_blob_is_damage(
     assert await store.put(id, b"x") is True
 
 
-async def test_a_disk_that_is_not_mounted_is_not_an_empty_one(store: DiskStore, root: Path) -> None:
+async def test_a_disk_that_is_not_mounted_is_not_an_empty_one(store: Verified, root: Path) -> None:
     id = await receive(store, b"x")
     unmount(root)
     for call in (store.get(id), store.get(id, Span(0, 1)), store.stat([id]), store.remove([id]), listed(store)):
@@ -318,7 +326,7 @@ def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
         DiskStore(tmp_path / "file" / "blobs", "disk")
 
 
-async def test_a_sound_file_that_came_meanwhile_is_not_set_aside(store: DiskStore, root: Path, files: Watched) -> None:
+async def test_a_sound_file_that_came_meanwhile_is_not_set_aside(store: Verified, root: Path, files: Watched) -> None:
     """Another process replaces a damaged file between our reading it and our moving it."""
     data = sample(5000)
     id = digest(data)
@@ -344,7 +352,7 @@ async def test_a_sound_file_that_came_meanwhile_is_not_set_aside(store: DiskStor
     assert calls.index(f"fsync_dir {shelf}") < next(i for i, call in enumerate(calls) if call.startswith("unlink"))
 
 
-async def test_a_put_cancelled_while_the_disk_is_busy(store: DiskStore, root: Path, files: Watched) -> None:
+async def test_a_put_cancelled_while_the_disk_is_busy(store: Verified, root: Path, files: Watched) -> None:
     """It ends when its thread does: until then the bytes are in use."""
     data = sample(5000)
     id = digest(data)
@@ -368,9 +376,11 @@ async def test_a_put_cancelled_while_the_disk_is_busy(store: DiskStore, root: Pa
     assert incoming(root) == []
 
 
-async def test_a_put_cancelled_before_its_turn_never_begins(store: DiskStore, root: Path, files: Watched) -> None:
+async def test_a_put_cancelled_before_its_turn_never_begins(
+    disk: DiskStore, store: Verified, root: Path, files: Watched
+) -> None:
     go = threading.Event()
-    busy = [store._writers.submit(go.wait, 60) for _ in range(WRITERS)]
+    busy = [disk._writers.submit(go.wait, 60) for _ in range(WRITERS)]
     task = asyncio.create_task(store.put(digest(b"x"), b"x"))
     joined = asyncio.create_task(store.put(digest(b"x"), b"x"))
     await asyncio.sleep(0.01)
@@ -382,9 +392,9 @@ async def test_a_put_cancelled_before_its_turn_never_begins(store: DiskStore, ro
     assert all(job.result() for job in busy)
 
 
-async def test_missing_is_said_of_a_blob_removed_by_another_process(store: DiskStore, root: Path) -> None:
+async def test_missing_is_said_of_a_blob_removed_by_another_process(store: Verified, root: Path) -> None:
     id = await keep_and_trust(store, sample(5000))
     place(root, id).unlink()
     with pytest.raises(BlobMissing):
         await store.get(id, Span(0, 1))
-    assert store._verified.find(id) is None
+    assert store._recent.find(id) is None

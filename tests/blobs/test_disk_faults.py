@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from entrepot.blobs.disk import DiskStore
-from entrepot.blobs.store import digest, receive
+from entrepot.blobs.kinds import stack
+from entrepot.blobs.store import BlobStore, digest, receive
 from entrepot.errors import BlobCorrupt, StoreFull, Unavailable
 from entrepot.model import BlobId
 from tests.blobs.watched import Watched
@@ -47,11 +48,11 @@ def files(root: Path) -> Watched:
 
 
 @pytest.fixture
-def store(root: Path, files: Watched) -> Iterator[DiskStore]:
+def store(root: Path, files: Watched) -> Iterator[BlobStore]:
     """A store whose opening is not on record."""
     opened = DiskStore(root, "disk", files)
     files.taken()
-    yield opened
+    yield stack(opened)
     opened.close()
 
 
@@ -66,12 +67,12 @@ def test_opening_makes_the_directories_above_durable(tmp_path: Path) -> None:
     assert files.taken()[:4] == ["mkdir a", "fsync_dir .", "mkdir a/b", "fsync_dir a"]
 
 
-async def test_the_order_of_a_put(store: DiskStore, files: Watched) -> None:
+async def test_the_order_of_a_put(store: BlobStore, files: Watched) -> None:
     await store.put(ID, DATA)
     assert files.taken() == FIRST_PUT
 
 
-async def test_a_later_put_in_the_same_place_settles_less(store: DiskStore, files: Watched) -> None:
+async def test_a_later_put_in_the_same_place_settles_less(store: BlobStore, files: Watched) -> None:
     neighbours = (b"%d" % number for number in count())
     neighbour = next(data for data in neighbours if digest(data)[:2] == ID[:2])
     await receive(store, neighbour)
@@ -80,7 +81,7 @@ async def test_a_later_put_in_the_same_place_settles_less(store: DiskStore, file
     assert files.taken() == LATER_PUT
 
 
-async def test_a_put_of_what_is_there_makes_its_name_durable(store: DiskStore, files: Watched) -> None:
+async def test_a_put_of_what_is_there_makes_its_name_durable(store: BlobStore, files: Watched) -> None:
     await store.put(ID, DATA)
     files.taken()
     assert await store.put(ID, DATA) is False
@@ -90,7 +91,8 @@ async def test_a_put_of_what_is_there_makes_its_name_durable(store: DiskStore, f
 async def test_a_put_that_is_not_spared_makes_the_same_calls_whether_or_not_the_blob_is_there(
     root: Path, files: Watched
 ) -> None:
-    store = DiskStore(root, "disk", files, spared=False)
+    disk = DiskStore(root, "disk", files, spared=False)
+    store = stack(disk)
     try:
         assert await store.put(ID, DATA) is True
         files.taken()
@@ -101,20 +103,20 @@ async def test_a_put_that_is_not_spared_makes_the_same_calls_whether_or_not_the_
         assert bytes(await store.get(ID)) == DATA
         assert [id async for id in store.list()] == [ID]
     finally:
-        store.close()
+        disk.close()
 
 
 async def test_a_put_of_what_another_process_may_have_named_a_moment_ago(
-    store: DiskStore, root: Path, files: Watched
+    store: BlobStore, root: Path, files: Watched
 ) -> None:
     other = DiskStore(root, "other")
-    await other.put(ID, DATA)
+    await stack(other).put(ID, DATA)
     other.close()
     assert await store.put(ID, DATA) is False
     assert files.taken()[2:] == [f"fsync_dir {SHELF}", f"fsync_dir {AA}", "fsync_dir ."]
 
 
-async def test_a_removal_is_durable(store: DiskStore, files: Watched) -> None:
+async def test_a_removal_is_durable(store: BlobStore, files: Watched) -> None:
     await store.put(ID, DATA)
     files.taken()
     await store.remove([ID, BlobId(bytes(32))])
@@ -123,7 +125,7 @@ async def test_a_removal_is_durable(store: DiskStore, files: Watched) -> None:
     assert sorted(calls[2:]) == sorted([f"fsync_dir {SHELF}", "fsync_dir 00/00"])
 
 
-async def test_quarantine_is_durable(store: DiskStore, root: Path, files: Watched) -> None:
+async def test_quarantine_is_durable(store: BlobStore, root: Path, files: Watched) -> None:
     await store.put(ID, DATA)
     (root / PATH).write_bytes(b"bad")
     files.taken()
@@ -138,7 +140,7 @@ async def test_quarantine_is_durable(store: DiskStore, root: Path, files: Watche
 @pytest.mark.parametrize("call", FIRST_PUT)
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EIO], ids=lambda number: errno.errorcode[number])
 async def test_a_put_that_fails_at_any_step(
-    store: DiskStore, root: Path, files: Watched, call: str, error: int
+    store: BlobStore, root: Path, files: Watched, call: str, error: int
 ) -> None:
     files.fail(call, error)
     with pytest.raises(Unavailable, match="store disk") as failed:
@@ -160,14 +162,14 @@ async def test_a_put_that_fails_at_any_step(
     assert await listed(store) == [ID]
 
 
-async def test_a_file_that_could_not_be_synced_is_given_up(store: DiskStore, files: Watched) -> None:
+async def test_a_file_that_could_not_be_synced_is_given_up(store: BlobStore, files: Watched) -> None:
     files.fail("fdatasync", errno.EIO)
     with pytest.raises(Unavailable):
         await store.put(ID, DATA)
     assert files.taken()[2:] == ["create tmp/*", "write tmp/*", "fdatasync tmp/*", "unlink tmp/*"]
 
 
-async def test_a_name_that_could_not_be_synced_is_given_anew(store: DiskStore, files: Watched) -> None:
+async def test_a_name_that_could_not_be_synced_is_given_anew(store: BlobStore, files: Watched) -> None:
     """A second fsync of the directory may succeed although the first lost the entry."""
     files.fail(f"fsync_dir {SHELF}", errno.EIO)
     with pytest.raises(Unavailable):
@@ -179,7 +181,7 @@ async def test_a_name_that_could_not_be_synced_is_given_anew(store: DiskStore, f
     assert await store.put(ID, DATA) is False
 
 
-async def test_a_disk_that_fills_up_in_the_middle_of_a_blob(store: DiskStore, root: Path, files: Watched) -> None:
+async def test_a_disk_that_fills_up_in_the_middle_of_a_blob(store: BlobStore, root: Path, files: Watched) -> None:
     files.most = 1000
     files.before["write"] = lambda: files.fail("write", errno.ENOSPC)
     with pytest.raises(StoreFull):
@@ -189,7 +191,7 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_blob(store: DiskStore, ro
     assert await listed(store) == []
 
 
-async def test_what_cannot_be_cleared_away_does_not_hide_why(store: DiskStore, root: Path, files: Watched) -> None:
+async def test_what_cannot_be_cleared_away_does_not_hide_why(store: BlobStore, root: Path, files: Watched) -> None:
     files.fail("write", errno.ENOSPC)
     files.fail("unlink", errno.EROFS)
     with pytest.raises(StoreFull):
@@ -199,7 +201,7 @@ async def test_what_cannot_be_cleared_away_does_not_hide_why(store: DiskStore, r
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE], ids=lambda number: errno.errorcode[number])
-async def test_a_blob_that_cannot_be_read_now_stays(store: DiskStore, root: Path, files: Watched, error: int) -> None:
+async def test_a_blob_that_cannot_be_read_now_stays(store: BlobStore, root: Path, files: Watched, error: int) -> None:
     await store.put(ID, DATA)
     files.fail("read", error)
     with pytest.raises(Unavailable):
@@ -210,7 +212,7 @@ async def test_a_blob_that_cannot_be_read_now_stays(store: DiskStore, root: Path
 
 @pytest.mark.parametrize("call", ["read", "touch"])
 async def test_a_put_takes_the_place_of_what_cannot_be_read(
-    store: DiskStore, root: Path, files: Watched, call: str
+    store: BlobStore, root: Path, files: Watched, call: str
 ) -> None:
     await store.put(ID, DATA)
     before = (root / PATH).stat().st_ino
@@ -220,7 +222,7 @@ async def test_a_put_takes_the_place_of_what_cannot_be_read(
     assert await store.get(ID) == DATA
 
 
-async def test_damage_on_a_disk_that_takes_no_change(store: DiskStore, root: Path, files: Watched) -> None:
+async def test_damage_on_a_disk_that_takes_no_change(store: BlobStore, root: Path, files: Watched) -> None:
     """It cannot be set aside; it is not served for that, and a put takes its place."""
     await store.put(ID, DATA)
     (root / PATH).write_bytes(b"bad")
@@ -234,7 +236,7 @@ async def test_damage_on_a_disk_that_takes_no_change(store: DiskStore, root: Pat
     assert await store.get(ID) == DATA
 
 
-async def test_a_failed_removal_can_be_repeated(store: DiskStore, files: Watched) -> None:
+async def test_a_failed_removal_can_be_repeated(store: BlobStore, files: Watched) -> None:
     await store.put(ID, DATA)
     for call in ("unlink", f"fsync_dir {SHELF}"):
         files.fail(call, errno.EIO)

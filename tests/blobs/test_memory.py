@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from entrepot.blobs.kinds import stack
 from entrepot.blobs.memory import MemoryStore
-from entrepot.blobs.store import digest, receive
+from entrepot.blobs.store import BlobStore, digest, receive
 from entrepot.errors import StoreFull
 from entrepot.model import BlobId
 from tests.contracts.blob_store import BlobStoreContract, sample
@@ -25,16 +26,20 @@ class Inside:
 
 class TestMemoryStore(BlobStoreContract):
     @pytest.fixture
-    def store(self) -> MemoryStore:
+    def memory(self) -> MemoryStore:
         return MemoryStore("memory")
 
     @pytest.fixture
-    def backdoor(self, store: MemoryStore) -> Inside:
-        return Inside(store)
+    def store(self, memory: MemoryStore) -> BlobStore:
+        return stack(memory)
+
+    @pytest.fixture
+    def backdoor(self, memory: MemoryStore) -> Inside:
+        return Inside(memory)
 
 
 async def test_the_limit_counts_what_is_there() -> None:
-    store = MemoryStore("small", limit=1000)
+    store = stack(MemoryStore("small", limit=1000))
     first = await receive(store, sample(600, 1))
     with pytest.raises(StoreFull, match="small"):
         await receive(store, sample(401, 2))

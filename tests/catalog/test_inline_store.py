@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from entrepot.blobs.inline import InlineStore
+from entrepot.blobs.kinds import stack
 from entrepot.blobs.probe import probe
-from entrepot.blobs.store import digest, receive
+from entrepot.blobs.store import BlobStore, digest, receive
 from entrepot.catalog.database import Database, Row, Sql, Transaction, all_, run
 from entrepot.core.health import Health
 from entrepot.core.upkeep import Collected
@@ -53,15 +54,15 @@ class Table:
 
 class InlineStoreContract(BlobStoreContract):
     @pytest.fixture
-    def store(self, database: Database) -> InlineStore:
-        return InlineStore(database, NAME)
+    def store(self, database: Database) -> BlobStore:
+        return stack(InlineStore(database, NAME))
 
     @pytest.fixture
     def backdoor(self, database: Database) -> Table:
         return Table(database)
 
-    async def test_stores_of_one_catalog_are_apart(self, database: Database, store: InlineStore) -> None:
-        other = InlineStore(database, "other")
+    async def test_stores_of_one_catalog_are_apart(self, database: Database, store: BlobStore) -> None:
+        other = stack(InlineStore(database, "other"))
         id = await receive(store, b"x")
         assert await other.stat([id]) == {}
         assert await listed(other) == []
@@ -71,22 +72,22 @@ class InlineStoreContract(BlobStoreContract):
         await store.remove([id])
         assert await other.get(id) == b"x"
 
-    async def test_another_opener_sees_it(self, engine: Engine, store: InlineStore) -> None:
+    async def test_another_opener_sees_it(self, engine: Engine, store: BlobStore) -> None:
         if not engine.address:
             return  # a catalog in memory has one opener
         content = sample(3_000_000)
         id = await receive(store, content)
         elsewhere = await engine.open()
-        assert await InlineStore(elsewhere, NAME).get(id) == content
+        assert await stack(InlineStore(elsewhere, NAME)).get(id) == content
         await elsewhere.close()
 
-    async def test_sizes_of_many(self, store: InlineStore) -> None:
+    async def test_sizes_of_many(self, store: BlobStore) -> None:
         blobs = [sample(size, size) for size in range(1, 130)]
         ids = [await receive(store, blob) for blob in blobs]
         absent = [digest(b"absent %d" % number) for number in range(40)]
         assert await store.stat({*ids, *absent}) == {digest(blob): len(blob) for blob in blobs}
 
-    async def test_what_was_set_aside_goes_with_the_blob(self, store: InlineStore, backdoor: Table) -> None:
+    async def test_what_was_set_aside_goes_with_the_blob(self, store: BlobStore, backdoor: Table) -> None:
         id = digest(b"sound")
         for bad in (b"bad", b"worse"):
             await backdoor.plant(id, bad)
@@ -95,7 +96,7 @@ class InlineStoreContract(BlobStoreContract):
         await store.remove([id])
         assert await backdoor.aside(id) == []
 
-    async def test_collect_and_check(self, database: Database, store: InlineStore, tmp_path: Path) -> None:
+    async def test_collect_and_check(self, database: Database, store: BlobStore, tmp_path: Path) -> None:
         async with opened(tmp_path, database, store) as house:
             await house.buckets.create(ROOT, "bucket")
             kept, gone, stranger = data(3 * BLOB), data(2 * BLOB + 1), data(BLOB)
@@ -112,7 +113,7 @@ class InlineStoreContract(BlobStoreContract):
             assert await house.check() == []
 
     async def test_check_finds_damage_and_a_put_mends_it(
-        self, database: Database, store: InlineStore, backdoor: Table, tmp_path: Path
+        self, database: Database, store: BlobStore, backdoor: Table, tmp_path: Path
     ) -> None:
         async with opened(tmp_path, database, store) as house:
             await house.buckets.create(ROOT, "bucket")
@@ -125,7 +126,7 @@ class InlineStoreContract(BlobStoreContract):
             assert await house.check() == []
             assert await house.get("key") == content
 
-    async def test_health(self, database: Database, store: InlineStore) -> None:
+    async def test_health(self, database: Database, store: BlobStore) -> None:
         assert await probe(store) is None
         assert await Health(database, {NAME: store}).report() == {"catalog": "ok", "store:main": "ok"}
 
@@ -150,7 +151,7 @@ class TestServer(InlineStoreContract):
 
 async def test_a_closed_catalog_is_no_empty_store(file_engine: Engine) -> None:
     database = await file_engine.open()
-    store = InlineStore(database, NAME)
+    store = stack(InlineStore(database, NAME))
     id = await receive(store, b"x")
     await database.close()
     for call in (store.get(id), store.stat([id]), store.put(id, b"x"), store.remove([id]), listed(store)):

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from entrepot.blobs.kinds import stack
 from entrepot.blobs.memory import MemoryStore
-from entrepot.blobs.store import BlobStore
+from entrepot.blobs.store import BlobStore, Keeper
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
@@ -25,7 +26,7 @@ STORE = "main"
 @dataclass(frozen=True, slots=True)
 class Services:
     database: SQLite
-    store: MemoryStore
+    store: BlobStore
     content: Content
     buckets: Buckets
     objects: Objects
@@ -38,22 +39,24 @@ async def open_services(
     blob_size: int = 8,
     inline_limit: int = 4,
     store: MemoryStore | None = None,
-    others: Mapping[str, BlobStore] | None = None,
+    others: Mapping[str, Keeper] | None = None,
     clock: Callable[[], int] | None = None,
     budget: Budget | None = None,
 ) -> AsyncIterator[Services]:
     ticks = itertools.count(1_000_000)
     now = clock or (lambda: next(ticks))
     database = await SQLite.open(None)
-    kept = store or MemoryStore(STORE)
-    stores = {STORE: kept, **(others or {})}
+    kept: Keeper = store or MemoryStore(STORE)
+    stores = {name: stack(keeper) for name, keeper in {STORE: kept, **(others or {})}.items()}
     content = Content(
         database, stores, budget or Budget(1 << 30, None), now, blob_size=blob_size, inline_limit=inline_limit
     )
     buckets = Buckets(database, frozenset(stores), STORE, now)
     objects = Objects(database, content, buckets, now)
     try:
-        yield Services(database, kept, content, buckets, objects, Uploads(database, content, buckets, objects, now))
+        yield Services(
+            database, stores[STORE], content, buckets, objects, Uploads(database, content, buckets, objects, now)
+        )
     finally:
         content.close()
         await database.close()

@@ -6,13 +6,14 @@ import asyncio
 import gc
 import random
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from entrepot.blobs.memory import MemoryStore
+from entrepot.blobs.store import Found, Sound
 from entrepot.core.budget import Budget
 from entrepot.core.content import Intake
 from entrepot.core.objects import Put
@@ -39,12 +40,13 @@ class LendingStore(MemoryStore):
         self.asked: list[int] = []
         self._lent: list[weakref.ref[Lent]] = []
 
-    async def get(self, id: BlobId, span: Span | None = None) -> Buffer:
-        found = Lent(await super().get(id, span))
-        self.asked.append(len(found))
-        self._lent.append(weakref.ref(found))
+    async def read(self, id: BlobId, span: Span | None, sound: Sound, stamp: Hashable | None = None) -> Found:
+        found = await super().read(id, span, sound)
+        lent = Lent(found.cut(span))
+        self.asked.append(len(lent))
+        self._lent.append(weakref.ref(lent))
         await asyncio.sleep(0)
-        return memoryview(found)
+        return Found(memoryview(lent), 0 if span is None else span.start, found.size)
 
     @property
     def held(self) -> int:

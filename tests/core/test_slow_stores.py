@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.blobs.memory import MemoryStore
-from entrepot.blobs.store import Capabilities
+from entrepot.blobs.store import Capabilities, Sound
 from entrepot.core.budget import Budget
 from entrepot.core.content import Intake
 from entrepot.model import BlobId, Buffer
@@ -31,14 +31,14 @@ class SlowStore(MemoryStore):
     def capabilities(self) -> Capabilities:
         return self._able
 
-    async def put(self, id: BlobId, data: Buffer) -> bool:
+    async def put(self, id: BlobId, data: Buffer, sound: Sound) -> bool:
         self.waiting += 1
         self.most = max(self.most, self.waiting)
         if self.waiting == self._able.concurrency:
             self.full.set()
         await self.go.wait()
         self.waiting -= 1
-        return await super().put(id, data)
+        return await super().put(id, data, sound)
 
 
 def bodies(count: int, size: int) -> list[bytes]:

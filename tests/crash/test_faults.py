@@ -20,6 +20,7 @@ from entrepot.app import assemble, build_doors, now, open_doors
 from entrepot.asgi import Application
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.files import Files
+from entrepot.blobs.kinds import stack
 from entrepot.catalog.bell import MemoryBell
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, load
@@ -147,7 +148,8 @@ async def nursed(folder: Path) -> AsyncIterator[Patient]:
     vfs, files, spool = SickVFS("sick"), SickFiles(), folder / "spool"
     spool.mkdir()
     database = await SQLite.open(folder / "catalog.sqlite", vfs="sick")
-    store = DiskStore(folder / "blobs", "main", files)
+    disk = DiskStore(folder / "blobs", "main", files)
+    store = stack(disk)
     budget = Budget(1 << 19, spool)
     content = Content(database, {"main": store}, budget, now, blob_size=1 << 18, inline_limit=4096)
     core = assemble(config, database, {"main": store}, content, MemoryBell(), Portion(budget, 1 << 17))
@@ -166,7 +168,7 @@ async def nursed(folder: Path) -> AsyncIterator[Patient]:
         assert (await patient.ask("DELETE", "/bucket/fresh")).status_code == 204
         yield patient
     content.close()
-    store.close()
+    disk.close()
     await database.close()
     vfs.unregister()
 

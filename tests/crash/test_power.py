@@ -20,6 +20,7 @@ import apsw
 import pytest
 
 from entrepot.blobs.disk import DiskStore
+from entrepot.blobs.kinds import stack
 from entrepot.catalog.sqlite import checkpoint
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.errors import BucketMissing, ObjectMissing
@@ -91,7 +92,7 @@ async def recorded(folder: Path, record: Record, files: RecordedFiles, pragma: s
         database._writer.execute(pragma)
         store = DiskStore(folder / "blobs", "main", files)
         try:
-            async with opened(folder, database, store) as house:
+            async with opened(folder, database, stack(store)) as house:
                 yield house
         finally:
             store.close()

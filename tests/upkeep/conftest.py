@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.blobs.kinds import stack
 from entrepot.blobs.memory import MemoryStore
 from entrepot.catalog.database import Database
 from entrepot.catalog.postgres.engine import PostgreSQL
@@ -28,7 +29,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "memory", "postgres"])
 def house(request: pytest.FixtureRequest, tmp_path: Path, runner: asyncio.Runner) -> Iterator[House]:
-    stack = AsyncExitStack()
+    until = AsyncExitStack()
     schema = request.getfixturevalue("postgres").new_schema() if request.param == "postgres" else ""
 
     async def enter() -> House:
@@ -37,11 +38,11 @@ def house(request: pytest.FixtureRequest, tmp_path: Path, runner: asyncio.Runner
             database = await PostgreSQL.open(schema)
         else:
             database = await SQLite.open(None if request.param == "memory" else tmp_path / "catalog.sqlite")
-        stack.push_async_callback(database.close)
-        store = MemoryStore("main") if request.param == "memory" else None
-        entered = await stack.enter_async_context(opened(tmp_path, database, store))
+        until.push_async_callback(database.close)
+        store = stack(MemoryStore("main")) if request.param == "memory" else None
+        entered = await until.enter_async_context(opened(tmp_path, database, store))
         await entered.buckets.create(ROOT, "bucket")
         return entered
 
     yield runner.run(enter())
-    runner.run(stack.aclose())
+    runner.run(until.aclose())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrepot.blobs.disk import DiskStore
+from entrepot.blobs.kinds import stack
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database
 from entrepot.catalog.sqlite.engine import SQLite
@@ -101,8 +102,9 @@ async def opened(
     """Everything over a directory, which other processes may have open as well."""
     clock = Clock()
     catalog = database or await SQLite.open(folder / "catalog.sqlite")
-    disk = None if store else DiskStore(folder / "blobs", "main")
-    blobs: BlobStore = store or disk  # type: ignore[assignment]
+    disk = DiskStore(folder / "blobs", "main") if store is None else None
+    blobs = stack(disk) if disk is not None else store
+    assert blobs is not None
     stores = {"main": blobs}
     content = Content(catalog, stores, Budget(1 << 24, folder), clock, blob_size=BLOB, inline_limit=INLINE)
     buckets = Buckets(catalog, frozenset(stores), "main", clock)
