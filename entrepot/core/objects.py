@@ -76,7 +76,8 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Copy:
     """How to copy: ``meta`` and ``tags`` replace the source's if given, ``keep`` asks for these checksums. Of what
-    the source has the ``storage_class`` is not taken over.
+    the source has the ``storage_class`` is not taken over. ``digests`` are computed where the bytes are read, as those
+    of an intake are.
     """
 
     source: Source
@@ -85,6 +86,7 @@ class Copy:
     when: Precondition = ALWAYS
     tags: Mapping[str, str] | None = None
     storage_class: str = ""
+    digests: tuple[str, ...] = ()
 
 
 class Opened:
@@ -290,8 +292,8 @@ class Objects:
         missing = tuple(name for name in copy.keep if name not in old.checksums.values or old.checksums.composite)
         elsewhere = old.bytes.store not in ("", target.store)
         if missing or elsewhere:
-            new = await self._recut(who, source, target, key, meta, missing)
-            new = replace(new, tags=tags)
+            new = await self._recut(who, source, target, key, copy, missing)
+            new = replace(new, meta=meta, tags=tags)
         else:
             etag, checksums = await _in_one_piece(source)
             new = NewVersion(
@@ -301,17 +303,17 @@ class Objects:
         return old, await self._publish(who, new, copy.when)
 
     async def _recut(
-        self, who: Principal, source: Opened, target: Bucket, key: str, meta: Meta, keep: tuple[str, ...]
+        self, who: Principal, source: Opened, target: Bucket, key: str, copy: Copy, keep: tuple[str, ...]
     ) -> NewVersion:
         """A copy whose bytes have to be read; its etag is that of an object put in one piece."""
         old = source.version
-        intake = Intake(size=old.size, digests=("md5", *keep))
+        intake = Intake(size=old.size, digests={*copy.digests, *keep})
         received = await self.content.take(target.store, stream(await source.read()), intake)
         values = {} if keep or old.checksums.composite else dict(old.checksums.values)
         values.update({name: received.digests[name] for name in keep})
         return NewVersion(
             target.id, target.name, key, self.new_id, etag_of(received.place, received.digests), who.account,
-            received.place, meta, Checksums(values), kind=Kind.COPIED,
+            received.place, old.meta, Checksums(values), kind=Kind.COPIED,
         )  # fmt: skip
 
     async def delete(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,6 +52,17 @@ async def begin(services: Services, key: str) -> Place:
 
 async def complete(services: Services, place: Place) -> None:
     await services.uploads.complete(ROOT, place, Numbered(1, 2, 3))
+
+
+@pytest.mark.parametrize("digests", [(), ("md5",)])
+async def test_a_copy_that_is_read_has_the_digests_of_its_door(digests: tuple[str, ...]) -> None:
+    async with opened() as (services, _):
+        await put(services, "source", DATA["pieces"])
+        await services.database.write(_move("other"))
+        copy = Copy(Source("bucket", "source"), digests=digests)
+        _, version = await services.objects.copy(ROOT, "bucket", "copied", copy)
+        md5 = hashlib.md5(DATA["pieces"], usedforsecurity=False).hexdigest()
+        assert (version.etag == md5) is (digests == ("md5",))
 
 
 async def read(services: Services, key: str) -> bytes:

@@ -120,6 +120,7 @@ async def copy_object(call: Call) -> Response:
     copy = Copy(
         source, parse_meta(call.request) if replacing else None,
         () if algorithm is None else (parse_algorithm(algorithm),), conditions(call), storage_class=_class(headers),
+        digests=("md5",),
     )  # fmt: skip
     with source_errors():
         old, version = await call.core.objects.copy(call.who, call.bucket, call.key, copy)
