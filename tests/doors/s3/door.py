@@ -26,6 +26,7 @@ from lxml import etree
 
 from entrepot import app
 from entrepot.config import Config, Log
+from entrepot.config.settings import Schedules
 from entrepot.core import Core
 from entrepot.model import Right
 
@@ -115,6 +116,8 @@ class Door:
 
     def __init__(self, data: Path, **settings: Any) -> None:
         settings.setdefault("log", Log(access=False))
+        # The loop stands still between two requests, and with it a job that has the catalog's turn.
+        settings.setdefault("schedules", Schedules(enabled=False))
         self.config = Config(data=data, access_key=ROOT.access, secret_key=ROOT.secret, workers=1, **settings)
         self._runner = asyncio.Runner()
         self._application: Any = None
