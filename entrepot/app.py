@@ -21,7 +21,7 @@ from entrepot.blobs.store import BlobStore
 from entrepot.catalog.bell import Bell
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations.blobs import has_placements
-from entrepot.catalog.operations.facts import is_empty
+from entrepot.catalog.operations.facts import is_empty, spare_bytes
 from entrepot.catalog.sqlite.bell import SocketBell
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.config import Config, Listener, parse_settings, unknown
@@ -36,6 +36,7 @@ from entrepot.core.jobs import Jobs, Schedule
 from entrepot.core.keys import Keys, Sealer
 from entrepot.core.objects import Objects
 from entrepot.core.outbox import Outbox, trim
+from entrepot.core.room import CATALOG, Room
 from entrepot.core.runner import Pace, Runner
 from entrepot.core.scrub import scrub
 from entrepot.core.upkeep import Upkeep
@@ -78,6 +79,7 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
     async with contextlib.AsyncExitStack() as until:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         check_catalog_there(config)
+        look_after_room(config).relieve()
         database = await open_catalog(config, lasting=lasting)
         until.push_async_callback(database.close)
         await check_catalog_known(config, database)
@@ -85,10 +87,13 @@ async def open_core(config: Config, *, lasting: bool = False) -> AsyncIterator[C
         spool = config.data / "spool"
         with contextlib.suppress(FileExistsError):
             make_directory(spool)
+        room = look_after_room(config, database)
+        if lasting:
+            room.lay()
         budget = Budget(config.memory_budget, spool)
         content = Content(
             database, stores, budget, now,
-            blob_size=config.blob_size, inline_limit=config.inline_limit,
+            blob_size=config.blob_size, inline_limit=config.inline_limit, room=room,
         )  # fmt: skip
         until.callback(content.close)
         bell = open_bell(config)
@@ -118,6 +123,18 @@ def open_bell(config: Config) -> Bell:
 
         return ListeningBell(config.catalog)
     return SocketBell(config.data / "bells")
+
+
+def look_after_room(config: Config, database: Database | None = None) -> Room:
+    """The room on the disks of this host. A catalog in PostgreSQL is elsewhere; one in SQLite keeps a reserve."""
+    places = dict(config.directories())
+    if config.catalog:
+        return Room(places, config.min_free)
+    places[CATALOG] = config.data
+    reserve = config.data / "reserve"
+    if database is None:
+        return Room(places, config.min_free, reserve)
+    return Room(places, config.min_free, reserve, lambda: database.read(spare_bytes()))
 
 
 def catalog_path(config: Config) -> Path:
@@ -176,9 +193,9 @@ def assemble(
     objects = Objects(database, content, buckets, now)
     return Core(
         buckets, objects, Uploads(database, content, buckets, objects, now),
-        Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed), Health(database, stores),
-        Upkeep(database, stores, now), Jobs(database, now, bell, schedules(config, database, stores)),
-        Outbox(database), documents, now, scrape,
+        Keys(database, Sealer(sealing_path(config), config.sealing_bytes()), now, fixed),
+        Health(database, stores, content.room), Upkeep(database, stores, now, content.room),
+        Jobs(database, now, bell, schedules(config, database, stores)), Outbox(database), documents, now, scrape,
     )  # fmt: skip
 
 

@@ -27,7 +27,6 @@ from entrepot.core.keys import Keys
 from entrepot.errors import ConfigInvalid, Corrupt, EntrepotError, Unavailable
 
 LITTLE_ROOM: Final = 1 << 30
-NO_ROOM: Final = 100 << 20
 EXPIRY_DAYS: Final = 30
 EARLIEST: Final = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
 """No clock of a host that runs this program can be right before."""
@@ -96,7 +95,7 @@ def _directories(config: Config) -> Findings:
             yield _bad(subject, f"{there} cannot be written to durably: {error.strerror}")
             continue
         yield _ok(subject, f"{path} " + ("can be written and synced" if there == path.absolute() else "will be made"))
-        yield _room(subject, there)
+        yield _room(subject, there, config.min_free)
     kind = _file_system(config.data.absolute())
     if kind in NETWORK and not config.catalog:
         yield _bad("data", f"{config.data} is on {kind}: SQLite needs a local disk, or use PostgreSQL as the catalog")
@@ -123,11 +122,11 @@ def _write_durably(directory: Path) -> None:
                 Path(path).unlink()
 
 
-def _room(subject: str, directory: Path) -> Finding:
+def _room(subject: str, directory: Path, least: int) -> Finding:
     disk = shutil.disk_usage(directory)
     text = f"{size_text(disk.free)} free of {size_text(disk.total)}"
-    if disk.free < NO_ROOM:
-        return _bad(subject, text)
+    if disk.free < least:
+        return _bad(subject, f"{text}: nothing is put with less than {size_text(least)} (min_free)")
     return _warning(subject, text) if disk.free < LITTLE_ROOM else _ok(subject, text)
 
 

@@ -12,7 +12,7 @@ from entrepot.catalog.operations.listing import Query
 from entrepot.cli.opening import ROOT, Data, File, with_core
 from entrepot.cli.places import Remote, parse_object, parse_remote
 from entrepot.cli.several import each, in_turn
-from entrepot.cli.words import Misused, say
+from entrepot.cli.words import Misused, complain, say
 from entrepot.core import Core
 from entrepot.core.objects import Opened
 from entrepot.errors import ObjectMissing
@@ -83,6 +83,8 @@ def rm(
         else:
             await core.objects.delete(ROOT, remote.bucket, remote.key)
             say(f"deleted {remote}")
+        if core.health.is_short():
+            complain("a disk is nearly full: entrepot collect --grace 0 frees what was deleted at once")
 
     with_core(data, config, work)
 

@@ -13,6 +13,8 @@ from entrepot.cli.words import Misused, complain, say, size_text
 from entrepot.core import Core
 from entrepot.core.upkeep import Collected
 
+AT_ONCE: Final = "collect --grace 0 removes them now, and transfers under way may break off"
+
 LONGEST: Final = 10_000_000_000
 """Seconds: three centuries, which count in microseconds is still a number of the catalog."""
 
@@ -79,12 +81,23 @@ def collect(
     if not all(0 <= each <= LONGEST for each in (seconds, expire or 0)):
         raise Misused(f"seconds are counted from 0 to {LONGEST}")
 
-    async def work(core: Core) -> Collected:
+    async def work(core: Core) -> list[Collected]:
         with watching("collecting"):
-            return await core.upkeep.collect(seconds, dry_run=dry_run, orphans=orphans, expire=expire)
+            done = await core.upkeep.collect(seconds, dry_run=dry_run, orphans=orphans, expire=expire)
+            none = seconds and not (done.blobs or done.inline)
+            return [done, await core.upkeep.collect(0, dry_run=True)] if none else [done]
 
-    for line in report(with_core(data, config, work, content=True)):
+    _tell(*with_core(data, config, work, content=True), seconds=seconds)
+
+
+def _tell(done: Collected, *young: Collected, seconds: float) -> None:
+    """What a collection came to, and what it left because of its grace when it found nothing else."""
+    for line in report(done):
         say(line)
+    for each in young:
+        if each.blobs or each.inline:
+            size = size_text(each.bytes + each.inline_bytes)
+            complain(f"{size} are named by nothing, and that for less than {seconds:g} seconds: {AT_ONCE}")
 
 
 def report(done: Collected) -> Iterator[str]:
@@ -93,6 +106,10 @@ def report(done: Collected) -> Iterator[str]:
     yield f"{verb} {done.blobs} blobs ({size_text(done.bytes)})"
     yield f"{verb} {done.inline} small blobs in the catalog ({size_text(done.inline_bytes)})"
     yield f"{verb} {done.manifests} manifests and {done.uploads_forgotten} finished uploads"
+    if not done.dry_run:
+        yield f"the disk has {size_text(done.freed)} more room"
+        if done.inline or done.spare:
+            yield f"the catalog has {size_text(done.spare)} free in its own file, for small objects"
     if done.orphans:
         yield f"{verb} {done.orphans} blobs that the catalog does not know"
     if done.uploads_expired:

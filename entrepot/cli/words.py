@@ -68,7 +68,7 @@ ADVICE: Final[dict[type[EntrepotError], str]] = {
     BlobCorrupt: MENDING,
     BucketNotEmpty: "entrepot rm --recursive --versions empties it",
     KeyMissing: "entrepot key list shows those that there are",
-    StoreFull: "make room, or run entrepot collect",
+    StoreFull: "entrepot rm what is not needed, then entrepot collect --grace 0 frees it at once",
     Busy: "try again",
     Superseded: "try again",
     Unavailable: "entrepot doctor looks for the cause",

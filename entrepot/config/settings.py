@@ -270,6 +270,14 @@ class Config:
             extra=SECONDS,
         ),
     ] = 10
+    min_free: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="with less than that on the disk of the catalog or of a store nothing is put there",
+            extra=BYTES,
+        ),
+    ] = 64 * MIB
     stop_seconds: Annotated[
         int, Meta(ge=0, le=3600, description="how long requests in flight may go on after SIGTERM", extra=SECONDS)
     ] = 30

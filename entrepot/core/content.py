@@ -23,6 +23,7 @@ from entrepot.catalog.database import Database
 from entrepot.catalog.operations.blobs import claim, forget
 from entrepot.core.budget import Budget, Gathering
 from entrepot.core.reading import Reader
+from entrepot.core.room import CATALOG, Room
 from entrepot.digests import Digest, digest_of, new_digest
 from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, EntrepotError, TooLarge, Unavailable
 from entrepot.model import BlobId, Buffer, Bytes, Piece, Span, value
@@ -88,7 +89,9 @@ class Content:
         *,
         blob_size: int,
         inline_limit: int,
+        room: Room | None = None,
     ) -> None:
+        self.room = room or Room()
         self.stores = _Stores(stores)
         self.blob_size = blob_size
         self.inline_limit = inline_limit
@@ -111,6 +114,8 @@ class Content:
         size = intake.size
         if size is not None and size > intake.limit:
             raise TooLarge("body", size, intake.limit)
+        stays = intake.inline and size is not None and size <= min(self.inline_limit, self.blob_size)
+        await self.room.check(CATALOG if stays else store)
         if intake.inline and size is not None and size <= self._small and self._budget.take(size):
             try:
                 return await _take_small(body, intake, size)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entrepot.blobs.probe import probe
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database
+from entrepot.core.room import CATALOG, Room
 from entrepot.errors import EntrepotError
 
 
@@ -18,6 +19,8 @@ class State:
     """
 
     problem: str | None = None
+    short: bool = False
+    """Whether so little room is left that no object is written there."""
     free: int | None = None
     total: int | None = None
 
@@ -28,6 +31,7 @@ class Health:
 
     database: Database
     stores: Mapping[str, BlobStore]
+    room: Room = field(default_factory=Room)
 
     async def catalog(self) -> State:
         """How the catalog is."""
@@ -35,7 +39,7 @@ class Health:
             await self.database.check()
         except EntrepotError as error:
             return State(str(error))
-        return State()
+        return State(short=self.room.is_short(CATALOG))
 
     async def store(self, name: str) -> State:
         """How a store is. A full one is well: it can be read and deleted from."""
@@ -43,11 +47,16 @@ class Health:
             room = await probe(self.stores[name])
         except EntrepotError as error:
             return State(str(error))
-        return State() if room is None else State(None, room.free, room.total)
+        short = self.room.is_short(name)
+        return State(short=short) if room is None else State(None, short, room.free, room.total)
+
+    def is_short(self) -> bool:
+        """Whether so little room is left anywhere that objects are refused."""
+        return any(map(self.room.is_short, (CATALOG, *self.stores)))
 
     async def report(self) -> dict[str, str]:
-        """``ok`` or what is wrong, for the catalog and for each store as ``store:<name>``."""
+        """``ok``, ``little room`` or what is wrong, for the catalog and for each store as ``store:<name>``."""
         states = {"catalog": await self.catalog()}
         for name in self.stores:
             states[f"store:{name}"] = await self.store(name)
-        return {name: "ok" if state.problem is None else state.problem for name, state in states.items()}
+        return {name: state.problem or ("little room" if state.short else "ok") for name, state in states.items()}

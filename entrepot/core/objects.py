@@ -284,6 +284,7 @@ class Objects:
         if copy.tags:
             check_tags(copy.tags, OF_OBJECT)
         target = await self.buckets.enter(who, bucket, Action.OBJECT_WRITE, key)
+        await self.content.room.check(target.store)
         source = await self.open(who, copy.source.bucket, copy.source.key, copy.source.version_id)
         copy.source.when.check_source(source.version)
         old = source.version
@@ -325,6 +326,7 @@ class Objects:
         """
         action = Action.OBJECT_DELETE if version_id is None else Action.VERSION_DELETE
         found = await self.buckets.enter(who, bucket, action, key)
+        self.content.room.relieve()
         now, check = self.clock(), self.guard(who, action, key)
         if version_id is None:
             operation = rows.delete_object(found.id, bucket, key, who.account, self.new_id(), now, when, check)

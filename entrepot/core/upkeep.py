@@ -28,7 +28,7 @@ so a reader that had to take the blob slice by slice, for want of memory, breaks
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database, Still
@@ -37,6 +37,7 @@ from entrepot.catalog.operations import upkeep as rows
 from entrepot.core.collecting import BATCH, Sweep, batches
 from entrepot.core.expiry import end_uploads
 from entrepot.core.inspection import Finding, Inspection, list_orphans
+from entrepot.core.room import Room
 
 
 @dataclass(slots=True)
@@ -51,6 +52,10 @@ class Collected:
     blobs: int = 0
     bytes: int = 0
     orphans: int = 0
+    freed: int = field(default=0, compare=False)
+    """Bytes that the disks have more free than before, others' writing aside."""
+    spare: int = field(default=0, compare=False)
+    """Bytes that the catalog's file has free in itself: small objects go there, and it never shrinks."""
     uploads_forgotten: int = 0
     uploads_expired: int = 0
     dry_run: bool = False
@@ -77,6 +82,7 @@ class Upkeep:
     database: Database
     stores: Mapping[str, BlobStore]
     clock: Callable[[], int]
+    room: Room = field(default_factory=Room)
 
     async def collect(
         self,
@@ -103,11 +109,15 @@ class Upkeep:
                 await self._estimate(done, cutoff, orphans=orphans)
                 progress(done)
                 return done
+            self.room.relieve()
+            left = self.room.left()
             if expire is not None:
                 await self._expire(done, expire)
             await self._sweep(done, cutoff, still, progress)
             if orphans:
                 await self._remove_orphans(done, still, progress)
+            done.freed, done.spare = max(0, self.room.left() - left), await self.room.spare()
+            self.room.lay()
         return done
 
     async def _expire(self, done: Collected, seconds: float) -> None:

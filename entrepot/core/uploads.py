@@ -134,6 +134,7 @@ class Uploads:
         found = await self.buckets.enter(who, bucket, Action.UPLOAD_CREATE, key)
         check_meta(meta)
         check_tags(tags or {}, OF_OBJECT)
+        await self.content.room.check(found.store)
         new = Upload(
             0, secrets.token_urlsafe(24), found.id, key, who.account, self.clock(), meta, algorithm, composite,
             tags=tags or {},
@@ -287,6 +288,7 @@ class Uploads:
         _, upload = await self._find(who, place, Action.UPLOAD_ABORT)
         if opened_at is not None and upload.created_at // 1_000_000 != opened_at:
             raise PreconditionFailed("the upload was opened at another time")
+        self.content.room.relieve()
         await self.database.write(rows.abort_upload(place.upload_id, who.account, self.clock()))
 
     async def _find(self, who: Principal, place: Place, action: Action) -> tuple[Bucket, Upload]:

@@ -23,5 +23,5 @@ def serve(config: Config, ready: Callable[[], None]) -> int:
     from entrepot.serving.sockets import listening  # noqa: PLC0415 - only who serves needs the server
     from entrepot.serving.supervisor import Supervisor  # noqa: PLC0415 - same
 
-    with sharing(share_metrics(config)), listening(config.listeners, config.workers) as doorsteps:
+    with sharing(config), listening(config.listeners, config.workers) as doorsteps:
         return Supervisor(config, doorsteps, ready).run()
