@@ -247,7 +247,7 @@ class Config:
         Meta(
             ge=16 * MIB,
             description="what a worker holds of all bodies together; beyond it uploads wait on disk, and beyond half "
-            "of it downloads go out slice by slice",
+            "of it downloads go out slice by slice; an eighth is for documents",
             extra=BYTES,
         ),
     ] = 96 * MIB

@@ -129,6 +129,17 @@ def bare_skips(tree: ast.Module) -> Iterator[str]:
             yield f"line {node.lineno}: {node.attr} without a reason"
 
 
+def doors_that_decide(tree: ast.Module) -> Iterator[str]:
+    """Who may do what is for ``core.access``: a door neither refuses nor looks at what a principal has."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and node.exc is not None and "Denied" in ast.unparse(node.exc).split("(")[0]:
+            yield f"line {node.lineno} raises Denied"
+        if not isinstance(node, ast.Attribute) or node.attr not in {"anonymous", "root", "grants"}:
+            continue
+        if _last_name(node.value) in {"who", "principal"}:
+            yield f"line {node.lineno} looks at {node.attr}"
+
+
 def lock_faults(text: str) -> Iterator[str]:
     """A lock holds exact versions with hashes, and not one address."""
     for number, line in enumerate(text.splitlines(), 1):

@@ -72,6 +72,11 @@ def test_modules_and_functions_are_within_their_budgets(path: str) -> None:
     assert faults == []
 
 
+@pytest.mark.parametrize("path", [path for path in PYTHON if path.startswith("entrepot/doors/")])
+def test_no_door_decides_who_may_do_what(path: str) -> None:
+    assert list(rules.doors_that_decide(ast.parse(text(path)))) == []
+
+
 def test_allowances_are_needed() -> None:
     assert [fault for path in LONG_MODULES for fault in rules.needless_allowance(text(path))] == []
     for name in LONG_FUNCTIONS:
@@ -97,7 +102,7 @@ def test_every_locked_runtime_dependency_has_files_for_many_platforms() -> None:
         name: len(re.findall(r"--hash", rest))
         for name, rest in re.findall(r"(?ms)^(\S+)==(.*?)(?=^\S|\Z)", text("requirements.lock"))
     }
-    assert [name for name in ("apsw", "blake3", "httptools", "lxml", "uvloop") if hashes[name] < 10] == []
+    assert [name for name in ("apsw", "blake3", "httptools", "uvloop") if hashes[name] < 10] == []
 
 
 def test_every_setting_is_documented_as_it_is() -> None:

@@ -53,6 +53,9 @@ BROKEN = [
     (parsed(rules.bare_skips), "@pytest.mark.xfail(strict=True)\ndef test(): ..."),
     (parsed(rules.bare_skips), "@pytest.mark.skipif(x)\ndef test(): ..."),
     (parsed(rules.bare_skips), "pytest.skip()"),
+    (parsed(rules.doors_that_decide), "raise Denied"),
+    (parsed(rules.doors_that_decide), "raise errors.Denied() from None"),
+    (parsed(rules.doors_that_decide), "if call.who.anonymous: pass"),
     (rules.lock_faults, "--index-url https://x/simple"),
     (rules.lock_faults, "--find-links wheels"),
     (rules.lock_faults, "a==1 \\\n    --hash=md5:00"),
@@ -76,6 +79,7 @@ WHOLE = [
     (rules.silent_exceptions, "x = 1  # type: " + "ignore[arg-type]"),
     (parsed(rules.bare_skips), "@pytest.mark.skipif(x, reason='no disk')\ndef test(): ..."),
     (parsed(rules.bare_skips), "pytest.skip('no disk')\nrow.skip()"),
+    (parsed(rules.doors_that_decide), "raise refuse('AccessDenied')\nhost.root"),
     (rules.lock_faults, "a-b==1.0 ; python_version < '3.12' \\\n" + HASH + " \\\n" + HASH),
 ]
 

@@ -166,7 +166,7 @@ def _overridden(call: Call, fields: list[tuple[bytes, bytes]]) -> list[tuple[byt
         value = call.param(name)
         if value is not None:
             asked[field.encode()] = check_text(name, value).encode("utf-8")
-    if asked and call.who.anonymous:
+    if asked and call.verified is None:
         raise refuse("InvalidRequest", "response- parameters are not for anonymous requests.")
     return [field for field in fields if field[0] not in asked] + list(asked.items())
 
