@@ -17,14 +17,12 @@ import structlog
 from entrepot.errors import BodyIncomplete, BodyStalled
 from entrepot.http1.answers import CONTINUE, Broken, StreamFailed
 from entrepot.http1.bodies import NOTHING, Arriving
-from entrepot.http1.machine import CUT, DEAF, END, HEAD, IDLE, Exchange, Machine
+from entrepot.http1.machine import CROWDED, CUT, DEAF, END, HEAD, IDLE, Exchange, Machine
 from entrepot.http1.parser import Refused
 from entrepot.http1.patience import Patience
 from entrepot.http1.service import Place, Service
 from entrepot.wire.http import Buffer, Handler, Request
 from entrepot.wire.incoming import DRAIN_BYTES, is_too_slow
-
-_CROWDED: Final = Refused(503, "there are too many connections")
 
 LONG_SECONDS: Final = 0.01
 """A request that took longer is followed by a pause before the next one of its connection, if that is there already."""
@@ -68,14 +66,15 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
         client = peer[0] if isinstance(peer, tuple) else ""  # over a Unix socket nobody has an address
-        self._machine = Machine(self._service.header_bytes, scheme=self._scheme, client=client)
-        if self._place is None:
-            self._place = self._service.find_place()
-        self._service.connections.add(self)
-        if self._service.stopping:  # accepted just before, or a handshake that was under way
+        service = self._service
+        place = self._place or service.find_place()
+        paths = service.watched if place is Place.SPARE else (b"",)
+        self._machine = Machine(service.header_bytes, scheme=self._scheme, client=client, paths=paths)
+        service.connections.add(self)
+        if service.stopping:  # accepted just before, or a handshake that was under way
             self.transport.abort()
-        elif self._place is Place.NONE:
-            self._begin(self._machine.refuse(_CROWDED))
+        elif place is Place.NONE:
+            self._begin(self._machine.refuse(Refused(503, CROWDED)))
 
     def data_received(self, data: bytes) -> None:
         machine = self._machine
@@ -224,9 +223,7 @@ class Connection(asyncio.Protocol):
     # Exchanges, one after the other.
 
     def _begin(self, exchange: Exchange) -> None:
-        if self._place is Place.SPARE and not exchange.request.path.startswith(self._service.watched):
-            exchange = self._machine.refuse(_CROWDED)
-        elif exchange.content:
+        if exchange.content:
             self._arriving = exchange.body = exchange.request.body = Arriving(self)
         exchange.request.server = self
         self._exchanges.append(exchange)

@@ -25,6 +25,9 @@ PIPELINE: Final = 256
 HELD_BYTES: Final = 256 * 1024
 """How much of a body may wait for its reader before the connection is read no further."""
 
+CROWDED: Final = "there are too many connections"
+"""What a client is told that came one too many, with 503."""
+
 _LINE_ENDS: Final = {"1.1": b" HTTP/1.1\r\n", "1.0": b" HTTP/1.0\r\n"}
 
 
@@ -68,19 +71,23 @@ Event = Exchange | bytes | Literal[Mark.END, Mark.CUT]
 
 
 class Machine:
-    """``state`` says what is awaited; ``midway`` that the client was in the middle of something when it was last
-    listened to. ``unanswered`` counts requests that were told of, until :meth:`answered`. ``_framing`` counts what
-    came since the last content or end of a head: parts of messages that the parser may keep. ``_raw`` is what the
-    present head stands in, from ``_at`` on, with nothing but empty lines before it when it is ``_at_start``.
+    """Only requests for a path that begins with one of ``paths`` are taken. ``state`` says what is awaited; ``midway``
+    that the client was in the middle of something when it was last listened to. ``unanswered`` counts requests that
+    were told of, until :meth:`answered`. ``_framing`` counts what came since the last content or end of a head: parts
+    of messages that the parser may keep. ``_raw`` is what the present head stands in, from ``_at`` on, with nothing
+    but empty lines before it when it is ``_at_start``.
     """
 
-    def __init__(self, header_bytes: int = 16_384, *, scheme: str = "http", client: str = "") -> None:
+    def __init__(
+        self, header_bytes: int = 16_384, *, scheme: str = "http", client: str = "", paths: tuple[bytes, ...] = (b"",)
+    ) -> None:
         self.state: State = IDLE
         self.midway = False
         self.unanswered = 0
         self._scheme = scheme
         self._client = client
         self._header_bytes = header_bytes
+        self._paths = paths
         self._parser = Parser(self)
         self._events: list[Event] = []
         self._target = b""
@@ -184,6 +191,8 @@ class Machine:
         if self.unanswered >= PIPELINE:
             raise Refused(503, "there are too many requests at once")
         path, query = split_target(self._target, fields, method)
+        if not path.startswith(self._paths):
+            raise Refused(503, CROWDED)
         modern = version == "1.1"
         expect = headers.raw_get(b"expect")
         answer = Answer(keep=modern and parser.should_keep_alive(), bodiless=method == "HEAD", chunks=modern)

@@ -13,7 +13,7 @@ from entrepot.http1.patience import Patience
 from entrepot.http1.service import Guest, Place, Service
 from entrepot.wire.http import Request, Response
 from entrepot.wire.incoming import BODY_GRACE_SECONDS
-from tests.http1.line import Line
+from tests.http1.line import Line, until
 
 
 class Waiting:
@@ -54,7 +54,7 @@ def test_who_was_found_waiting_and_waits_no_more_stays(service: Service) -> None
     assert service.find_place() is Place.ANY
     guests[1].waits_since = None
     guests[2].waits_since = 9  # was served meanwhile
-    crowd(service, None)
+    crowd(service, None, None, None, None)
     assert service.find_place() is Place.ANY
     assert [guest.went for guest in guests] == [True, False, False, True]
 
@@ -112,3 +112,26 @@ async def test_a_body_that_is_too_slow_is_given_up(rate: float, *, given_up: boo
     await asyncio.sleep(0)
     assert bool(found) is given_up
     connection.connection_lost(None)
+
+
+async def test_the_body_of_a_request_that_has_no_place_goes_to_nobody(service: Service) -> None:
+    """Neither to whoever answers it, nor to the next request without a body, which all have the same nothing."""
+    found: list[tuple[str, bytes]] = []
+
+    async def handler(request: Request) -> Response:
+        if request.objection is None:
+            found.append((request.method, b"".join([data async for data in request.body])))
+        return Response(200)
+
+    async def send(data: bytes) -> None:
+        connection, line = Connection(service, handler), Line()
+        connection.connection_made(line)
+        connection.data_received(data)
+        await until(lambda: bool(line.sent))
+        connection.connection_lost(None)
+
+    service.watched = (b"/health",)
+    crowd(service, None, None, None, None)
+    await send(b"PUT /b/a HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nstolen")
+    await send(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert found == [("GET", b"")]
