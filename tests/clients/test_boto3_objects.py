@@ -265,3 +265,21 @@ def test_presigned_by_a_client_with_nothing_set(s3: Any, bucket: str, fetch: Cal
     link = s3.generate_presigned_url("get_object", where | {"ResponseContentDisposition": 'attachment; filename="ü"'})
     assert "X-Amz" not in link
     assert fetch(link) == b"text"
+
+
+def test_tags(s3: Any, bucket: str) -> None:
+    where = {"Bucket": bucket, "Key": "key"}
+    s3.put_object(**where, Body=b"text", Tagging="colour=red&size=x%20l")
+    assert s3.get_object_tagging(**where)["TagSet"] == [
+        {"Key": "colour", "Value": "red"}, {"Key": "size", "Value": "x l"},
+    ]  # fmt: skip
+    assert s3.get_object(**where)["TagCount"] == 2
+    tags = [{"Key": "é", "Value": "1"}]
+    s3.put_object_tagging(**where, Tagging={"TagSet": tags})
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=where)
+    assert s3.get_object_tagging(Bucket=bucket, Key="copy")["TagSet"] == tags
+    s3.delete_object_tagging(**where)
+    assert s3.get_object_tagging(**where)["TagSet"] == []
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags
+    s3.delete_bucket_tagging(Bucket=bucket)

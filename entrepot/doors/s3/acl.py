@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from entrepot.core.objects import Opened
 from entrepot.doors.s3.calls import Call
+from entrepot.doors.s3.documents.acl import Acl, AclDocument
+from entrepot.doors.s3.documents.settings import ALL_USERS, GROUPS
 from entrepot.doors.s3.refusal import refuse
 from entrepot.model import Bucket
 from entrepot.wire.http import Headers
@@ -44,6 +47,38 @@ def public_read(headers: Headers) -> bool:
     if word not in (None, "private", "public-read"):
         raise refuse("NotImplemented", f"The ACL {word} is not implemented here: use private or public-read.")
     return word == "public-read"
+
+
+def public_read_by(acl: Acl, owners: frozenset[str]) -> bool:
+    """Whether an ACL document lets everybody read. ``owners`` are those who have full control by nature, the owner of
+    the thing among them. Raises Refusal for an ACL that asks for anything else.
+    """
+    if acl.owner not in owners:
+        raise refuse("AccessDenied", "An ACL does not change the owner.")
+    public = controlled = False
+    for grant in acl.grants:
+        address, group, person = (grant.grantee.get(name) for name in ("EmailAddress", "URI", "ID"))
+        if address is not None:
+            raise refuse("UnresolvableGrantByEmailAddress")
+        if group is not None and group not in GROUPS:
+            raise refuse("InvalidArgument", sentence="Invalid group uri", ArgumentName="URI", ArgumentValue=group)
+        if (group, grant.permission) == (ALL_USERS, "READ"):
+            public = True
+        elif group is None and person in owners and grant.permission == "FULL_CONTROL":
+            controlled = True
+        else:
+            raise refuse("NotImplemented", "Everybody may be granted READ here, and nobody anything else.")
+    if not controlled:
+        raise refuse("NotImplemented", "The owner has FULL_CONTROL here.")
+    return public
+
+
+async def check_object_acl_document(call: Call, opened: Opened) -> None:
+    """The document for an object, held against its bucket's ACL as a header is."""
+    owners = frozenset({opened.version.owner, opened.bucket.owner})
+    if public_read_by(await call.document(AclDocument()), owners) != opened.bucket.public_read:
+        held = "public-read" if opened.bucket.public_read else "private"
+        raise refuse("NotImplemented", f"ACLs of single objects are not implemented here: this bucket's is {held}.")
 
 
 def check_object_acl(headers: Headers, bucket: Bucket) -> None:

@@ -22,7 +22,7 @@ _ABSENT: Final = frozenset({
     b"x-amz-copy-source-server-side-encryption-customer-algorithm",
     b"x-amz-copy-source-server-side-encryption-customer-key",
     b"x-amz-copy-source-server-side-encryption-customer-key-md5",
-    b"x-amz-tagging", b"x-amz-website-redirect-location", b"x-amz-write-offset-bytes",
+    b"x-amz-website-redirect-location", b"x-amz-write-offset-bytes",
 })  # fmt: skip
 
 _DATES: Final = frozenset({b"if-modified-since", b"if-unmodified-since"})
@@ -47,7 +47,7 @@ def check_demands(call: Call, *, conditional: bool = True) -> None:
     for name, _ in call.request.headers.raw:
         if not name.startswith(b"x-amz-"):
             continue
-        if name in _ABSENT:
+        if name in _ABSENT or (name == b"x-amz-tagging" and call.param("uploadId") is not None):
             raise refuse("NotImplemented", f"The header {name.decode()} is not implemented here.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from entrepot import errors
+from entrepot.core.tags import OF_OBJECT
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import EntrepotError
 from entrepot.wire.conditions import quote_etag
@@ -75,6 +76,11 @@ def _part(error: errors.PartInvalid) -> Refusal:
     return refuse("InvalidPart", _told_by(error), PartNumber=str(error.number))
 
 
+def _tags(error: errors.TagsTooMany) -> Refusal:
+    kind = "Object" if error.limit == OF_OBJECT else "Bucket"
+    return refuse("BadRequest", sentence=f"{kind} tags cannot be greater than {error.limit}")
+
+
 def _precondition(error: errors.PreconditionFailed) -> Refusal:
     return refuse("PreconditionFailed", Condition=error.condition)
 
@@ -130,7 +136,7 @@ TABLE: Final[dict[type[EntrepotError], Callable[[Any], Refusal]]] = {
     errors.ArgumentInvalid: _argument,
     errors.ConfigInvalid: _argument,
     errors.TagInvalid: _told("InvalidTag"),
-    errors.TagsTooMany: _told("BadRequest"),
+    errors.TagsTooMany: _tags,
     errors.RangeInvalid: _range,
     errors.DigestMismatch: _digest,
     errors.TooLarge: _too_large,

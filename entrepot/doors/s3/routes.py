@@ -24,6 +24,7 @@ from entrepot.doors.s3.operations import (
     multipart,
     objects,
     settings,
+    tags,
 )
 from entrepot.doors.s3.operations.absent import absent, post_object, preflight
 from entrepot.doors.s3.refusal import Refusal, refuse
@@ -50,6 +51,9 @@ OPERATIONS: Final[dict[tuple[str, str, str], Operation]] = {
     ("PUT", BUCKET, "versioning"): Operation("PutBucketVersioning", buckets.put_bucket_versioning, Action.BUCKET_ADMIN),
     ("GET", BUCKET, "acl"): Operation("GetBucketAcl", acls.get_bucket_acl, Action.BUCKET_READ),
     ("PUT", BUCKET, "acl"): Operation("PutBucketAcl", acls.put_bucket_acl, Action.BUCKET_ADMIN),
+    ("GET", BUCKET, "tagging"): Operation("GetBucketTagging", tags.get_bucket_tagging, Action.BUCKET_READ),
+    ("PUT", BUCKET, "tagging"): Operation("PutBucketTagging", tags.put_bucket_tagging, Action.BUCKET_ADMIN),
+    ("DELETE", BUCKET, "tagging"): Operation("DeleteBucketTagging", tags.delete_bucket_tagging, Action.BUCKET_ADMIN),
     ("GET", BUCKET, "accelerate"): Operation(
         "GetBucketAccelerateConfiguration", settings.get_bucket_accelerate, Action.BUCKET_READ
     ),
@@ -72,7 +76,11 @@ OPERATIONS: Final[dict[tuple[str, str, str], Operation]] = {
     ),
     ("GET", OBJECT, "acl"): Operation("GetObjectAcl", acls.get_object_acl, Action.OBJECT_ACL_READ),
     ("PUT", OBJECT, "acl"): Operation("PutObjectAcl", acls.put_object_acl, Action.OBJECT_ACL_WRITE),
-    ("GET", OBJECT, "tagging"): Operation("GetObjectTagging", settings.get_object_tagging, Action.OBJECT_TAG_READ),
+    ("GET", OBJECT, "tagging"): Operation("GetObjectTagging", tags.get_object_tagging, Action.OBJECT_TAG_READ),
+    ("PUT", OBJECT, "tagging"): Operation("PutObjectTagging", tags.put_object_tagging, Action.OBJECT_TAG_WRITE),
+    ("DELETE", OBJECT, "tagging"): Operation(
+        "DeleteObjectTagging", tags.delete_object_tagging, Action.OBJECT_TAG_WRITE
+    ),
     ("PUT", OBJECT, ""): Operation("PutObject", objects.put_object, Action.OBJECT_WRITE),
     ("GET", OBJECT, ""): Operation("GetObject", objects.get_object, Action.OBJECT_READ, Action.VERSION_READ),
     ("HEAD", OBJECT, ""): Operation("HeadObject", objects.head_object, Action.OBJECT_READ, Action.VERSION_READ),

@@ -18,7 +18,6 @@ UNSET = {
     "policy": "NoSuchBucketPolicy",
     "publicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
     "replication": "ReplicationConfigurationNotFoundError",
-    "tagging": "NoSuchTagSet",
     "website": "NoSuchWebsiteConfiguration",
 }
 
@@ -59,15 +58,14 @@ def test_what_every_bucket_has(door: Door, sub: str, document: bytes) -> None:
 
 def test_settings_of_an_object(door: Door) -> None:
     door.ask("PUT", "/mine").ok()
-    door.ask("GET", "/mine/key", "tagging").refused(404, "NoSuchKey")
     door.ask("GET", "/mine/key", "retention").refused(404, "NoSuchKey")
     door.ask("PUT", "/mine/key", body=b"1").ok()
-    assert door.ask("GET", "/mine/key", "tagging").ok().body == golden("Tagging", "<TagSet></TagSet>")
     for sub in ("retention", "legal-hold"):
         for method in ("GET", "PUT"):
             door.ask(method, "/mine/key", sub).refused(400, "InvalidRequest")
-    for method, sub in (("PUT", "tagging"), ("DELETE", "tagging"), ("GET", "torrent"), ("POST", "restore"),
-                        ("POST", "select&select-type=2"), ("PUT", "renameObject")):  # fmt: skip
+    for method, sub in (
+        ("GET", "torrent"), ("POST", "restore"), ("POST", "select&select-type=2"), ("PUT", "renameObject"),
+    ):  # fmt: skip
         door.ask(method, "/mine/key", sub).refused(501, "NotImplemented")
     assert door.ask("GET", "/mine/key").body == b"1"
 

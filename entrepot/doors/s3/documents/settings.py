@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from entrepot.doors.s3.documents.outgoing import Owner, document, element, owner_element
 
-_ALL_USERS: Final = "http://acs.amazonaws.com/groups/global/AllUsers"
+ALL_USERS: Final = "http://acs.amazonaws.com/groups/global/AllUsers"
+"""The group of everybody, whether anybody knows them or not."""
+
+GROUPS: Final = frozenset({
+    ALL_USERS, "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+    "http://acs.amazonaws.com/groups/s3/LogDelivery",
+})  # fmt: skip
+"""The groups that S3 has."""
+
 _INSTANCE: Final = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 
 def access_control_policy(owner: Owner, *, public_read: bool) -> bytes:
     """GetBucketAcl and GetObjectAcl. The group stands first: it is what a reader looks for."""
     person = f"{element('ID', owner.id)}{element('DisplayName', owner.display_name)}"
-    grants = [_grant("Group", element("URI", _ALL_USERS), "READ")] if public_read else []
+    grants = [_grant("Group", element("URI", ALL_USERS), "READ")] if public_read else []
     grants.append(_grant("CanonicalUser", person, "FULL_CONTROL"))
     return document("AccessControlPolicy", owner_element(owner), "<AccessControlList>", *grants, "</AccessControlList>")
 
@@ -50,6 +59,7 @@ def policy_status(*, public: bool) -> bytes:
     return document("PolicyStatus", element("IsPublic", public))
 
 
-def no_tags() -> bytes:
-    """GetObjectTagging of an object without tags."""
-    return document("Tagging", "<TagSet></TagSet>")
+def tagging(tags: Mapping[str, str]) -> bytes:
+    """GetObjectTagging and GetBucketTagging."""
+    rows = [f"<Tag>{element('Key', name)}{element('Value', value)}</Tag>" for name, value in tags.items()]
+    return document("Tagging", "<TagSet>", *rows, "</TagSet>")

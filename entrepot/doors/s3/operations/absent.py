@@ -24,7 +24,6 @@ NONE_SET: Final = {
     ("bucket", "policy"): "NoSuchBucketPolicy",
     ("bucket", "publicAccessBlock"): "NoSuchPublicAccessBlockConfiguration",
     ("bucket", "replication"): "ReplicationConfigurationNotFoundError",
-    ("bucket", "tagging"): "NoSuchTagSet",
     ("bucket", "website"): "NoSuchWebsiteConfiguration",
 }
 """What asking for a configuration answers where nobody can have set one."""

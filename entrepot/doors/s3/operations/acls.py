@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from entrepot.core import BucketChange
-from entrepot.doors.s3.acl import canned, check_no_grants, check_object_acl, public_read
+from entrepot.doors.s3.acl import (
+    canned,
+    check_no_grants,
+    check_object_acl,
+    check_object_acl_document,
+    public_read,
+    public_read_by,
+)
 from entrepot.doors.s3.answers import done, xml
 from entrepot.doors.s3.calls import Call
+from entrepot.doors.s3.documents.acl import AclDocument
 from entrepot.doors.s3.documents.incoming import NoDocument
 from entrepot.doors.s3.documents.outgoing import Owner
 from entrepot.doors.s3.documents.settings import access_control_policy
 from entrepot.doors.s3.operations.buckets import known_bucket
-from entrepot.doors.s3.refusal import refuse
 from entrepot.wire.http import Response
 
 
@@ -22,15 +29,16 @@ async def get_bucket_acl(call: Call) -> Response:
 
 
 async def put_bucket_acl(call: Call) -> Response:
-    """S3 PutBucketAcl, of the canned ACLs private and public-read."""
-    await call.enter()
+    """S3 PutBucketAcl, of an ACL that is private or public-read, by its name or as a document."""
+    found = await call.enter()
     headers = call.request.headers
     check_no_grants(headers)
     if canned(headers) is None:
-        raise refuse("NotImplemented", "ACL documents are not implemented here: use x-amz-acl, private or public-read.")
-    change = BucketChange(public_read=public_read(headers))
-    await call.optional_document(NoDocument())
-    await call.core.buckets.change(call.who, call.bucket, change)
+        public = public_read_by(await call.document(AclDocument()), frozenset({found.owner}))
+    else:
+        public = public_read(headers)
+        await call.optional_document(NoDocument())
+    await call.core.buckets.change(call.who, call.bucket, BucketChange(public_read=public))
     return done()
 
 
@@ -45,9 +53,9 @@ async def get_object_acl(call: Call) -> Response:
 async def put_object_acl(call: Call) -> Response:
     """S3 PutObjectAcl, of the ACL that the object has already: that of its bucket."""
     opened = await call.core.objects.open(call.who, call.bucket, call.key, call.version_id(), action=call.action)
-    if call.request.headers.raw_get(b"x-amz-acl") is None:
-        check_no_grants(call.request.headers)
-        raise refuse("NotImplemented", "ACL documents are not implemented here.")
     check_object_acl(call.request.headers, opened.bucket)
-    await call.optional_document(NoDocument())
+    if canned(call.request.headers) is None:
+        await check_object_acl_document(call, opened)
+    else:
+        await call.optional_document(NoDocument())
     return done()

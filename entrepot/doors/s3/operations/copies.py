@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -15,6 +15,7 @@ from entrepot.doors.s3.bodies.checksums import parse_algorithm
 from entrepot.doors.s3.calls import Call, conditions, parse_meta
 from entrepot.doors.s3.demands import check_demands
 from entrepot.doors.s3.documents.outgoing import copy_object as copy_document
+from entrepot.doors.s3.documents.tags import parse_tags
 from entrepot.doors.s3.refusal import refuse
 from entrepot.doors.s3.storage import STANDARD, parse_class
 from entrepot.errors import DeleteMarkerFound, RangeInvalid
@@ -108,7 +109,7 @@ async def copy_object(call: Call) -> Response:
     await check_written_acl(call)
     source = await get_source(call)
     replacing = _directive(headers, "x-amz-metadata-directive")
-    _directive(headers, "x-amz-tagging-directive")
+    tags = _tags(headers)
     if (
         not replacing
         and source.version_id is None
@@ -119,8 +120,8 @@ async def copy_object(call: Call) -> Response:
     algorithm = headers.get("x-amz-checksum-algorithm")
     copy = Copy(
         source, parse_meta(call.request) if replacing else None,
-        () if algorithm is None else (parse_algorithm(algorithm),), conditions(call), storage_class=_class(headers),
-        digests=("md5",),
+        () if algorithm is None else (parse_algorithm(algorithm),), conditions(call), tags=tags,
+        storage_class=_class(headers), digests=("md5",),
     )  # fmt: skip
     with source_errors():
         old, version = await call.core.objects.copy(call.who, call.bucket, call.key, copy)
@@ -135,6 +136,20 @@ async def _version_field(call: Call, version_id: str) -> list[tuple[bytes, bytes
         if target.versioning is Versioning.OFF:
             return []
     return [(b"x-amz-version-id", version_id.encode())]
+
+
+def _tags(headers: Headers) -> Mapping[str, str] | None:
+    """The tags that the copy is to have instead of its source's. Raises the refusal InvalidArgument, also for tags
+    that would be passed over.
+    """
+    tags = parse_tags(headers)
+    if _directive(headers, "x-amz-tagging-directive"):
+        return tags or {}
+    if tags is not None:
+        raise refuse(
+            "InvalidArgument", "Tags of a copy need x-amz-tagging-directive: REPLACE.", ArgumentName="x-amz-tagging"
+        )
+    return None
 
 
 def _class(headers: Headers) -> str:

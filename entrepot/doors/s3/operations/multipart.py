@@ -29,6 +29,7 @@ from entrepot.doors.s3.demands import check_demands, check_unencrypted, check_wr
 from entrepot.doors.s3.documents import lists, outgoing
 from entrepot.doors.s3.documents.incoming import CompleteDocument
 from entrepot.doors.s3.documents.outgoing import Owner
+from entrepot.doors.s3.documents.tags import parse_tags
 from entrepot.doors.s3.operations.assembling import OBJECT_LIMIT, Assembling
 from entrepot.doors.s3.operations.copies import get_source, parse_copy_range, source_errors, source_fields
 from entrepot.doors.s3.paging import parse_encoding, parse_limit
@@ -66,7 +67,7 @@ async def create_upload(call: Call) -> Response:
     algorithm, composite = parse_upload_checksum(headers)
     upload = await call.core.uploads.create(
         call.who, call.bucket, call.key, parse_meta(call.request),
-        algorithm=algorithm, composite=composite,
+        algorithm=algorithm, composite=composite, tags=parse_tags(headers),
     )  # fmt: skip
     fields = []
     if algorithm:

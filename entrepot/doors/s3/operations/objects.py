@@ -11,6 +11,7 @@ from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.bodies.checksums import checksum_fields, wants_checksums
 from entrepot.doors.s3.calls import METADATA_PREFIX, Call, conditions, parse_meta, version_field
 from entrepot.doors.s3.demands import check_delete_conditions, check_demands, check_unencrypted
+from entrepot.doors.s3.documents.tags import parse_tags
 from entrepot.doors.s3.refusal import refuse
 from entrepot.errors import DigestMismatch
 from entrepot.model import NO_CHECKSUMS, STORAGE_CLASS, Checksums, Span, Versioning
@@ -48,7 +49,7 @@ async def put_object(call: Call) -> Response:
     incoming = call.incoming()
     asking = headers.raw_get(b"expect") is not None
     keep = (incoming.checksum,)
-    put = Put(parse_meta(call.request), incoming.intake(keep), keep, conditions(call), asking)
+    put = Put(parse_meta(call.request), incoming.intake(keep), keep, conditions(call), asking, parse_tags(headers))
     try:
         version = await call.core.objects.put(call.who, call.bucket, call.key, incoming.stream(), put)
     except DigestMismatch as error:
@@ -142,6 +143,8 @@ def object_fields(call: Call, opened: Opened, window: Window) -> list[tuple[byte
     ]
     if window.span is not None:
         fields.append((b"content-range", content_range(window.span, version.size).encode()))
+    if version.tags:
+        fields.append((b"x-amz-tagging-count", b"%d" % version.tags))
     if window.parts:
         fields.append((b"x-amz-mp-parts-count", b"%d" % window.parts))
     if meta.headers:

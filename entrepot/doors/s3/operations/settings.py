@@ -37,10 +37,3 @@ async def get_bucket_policy_status(call: Call) -> Response:
     """S3 GetBucketPolicyStatus: whether everybody may read."""
     found = await known_bucket(call)
     return xml(documents.policy_status(public=found.public_read))
-
-
-async def get_object_tagging(call: Call) -> Response:
-    """S3 GetObjectTagging."""
-    version_id = call.version_id()
-    await call.core.objects.open(call.who, call.bucket, call.key, version_id, action=call.action)
-    return xml(documents.no_tags())
