@@ -9,7 +9,7 @@
     ├── Denied               the principal may not do this
     ├── Invalid              NameInvalid   KeyTooLong   RangeInvalid    DigestMismatch  TooLarge  TooSmall
     │                        PartInvalid   PartMissing     PartOrder       BodyIncomplete  BodyStalled
-    │                        ConfigInvalid ArgumentInvalid TagInvalid TagsTooMany
+    │                        ConfigInvalid ArgumentInvalid  ElementUnknown TagInvalid TagsTooMany
     ├── Unavailable          StoreFull     Busy            (worth another try later)
     ├── Corrupt              BlobCorrupt   stored bytes are not what was stored
     └── Incompatible         the data was written by a newer program
@@ -163,6 +163,14 @@ class KeyTooLong(NameInvalid):
         super().__init__("key", key, f"a key has up to {limit} bytes of UTF-8, this one {size}")
         self.size = size
         self.limit = limit
+
+
+class ElementUnknown(ArgumentInvalid):
+    """A document has an element ``name`` within ``parent`` that does not belong there."""
+
+    def __init__(self, name: str, parent: str) -> None:
+        super().__init__("document", name, f"{parent} has no element {name}")
+        self.parent = parent
 
 
 class ConfigInvalid(ArgumentInvalid):

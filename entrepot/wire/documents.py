@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.parsers import expat
 
-from entrepot.errors import ArgumentInvalid, TooLarge
+from entrepot.errors import ArgumentInvalid, ElementUnknown, TooLarge
 from entrepot.model import Buffer
 
 MOST_TEXT: Final = 4096
@@ -60,14 +60,6 @@ Value = str | dict[str, str] | None
 """What an element comes to: text, the texts of its fields by name, or, of a group, that it has ended. What stands in a
 group comes before that.
 """
-
-
-class ElementUnknown(ArgumentInvalid):
-    """A document has an element ``name`` that its shape has not, within ``parent``."""
-
-    def __init__(self, name: str, parent: str) -> None:
-        super().__init__("document", name, f"{parent} has no element {name}")
-        self.parent = parent
 
 
 class Reading:

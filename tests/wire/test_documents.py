@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.errors import ArgumentInvalid, TooLarge
-from entrepot.wire.documents import MOST_TEXT, MOST_TOKEN, SLICE, ElementUnknown, Fields, Group, Reading, Text, Value
+from entrepot.errors import ArgumentInvalid, ElementUnknown, TooLarge
+from entrepot.wire.documents import MOST_TEXT, MOST_TOKEN, SLICE, Fields, Group, Reading, Text, Value
 
 SHAPE = Group({"b": Text(), "c": Fields({"d": Text(5), "e": Text()}), "f": Group({"c": Fields({"d": Text()})})})
 

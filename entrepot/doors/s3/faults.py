@@ -134,6 +134,7 @@ TABLE: Final[dict[type[EntrepotError], Callable[[Any], Refusal]]] = {
     errors.KeyTooLong: lambda error: refuse("KeyTooLongError", Size=str(error.size), MaxSizeAllowed=str(error.limit)),
     errors.NameInvalid: _name,
     errors.ArgumentInvalid: _argument,
+    errors.ElementUnknown: _told("MalformedXML"),
     errors.ConfigInvalid: _argument,
     errors.TagInvalid: _told("InvalidTag"),
     errors.TagsTooMany: _tags,

@@ -14,10 +14,10 @@ from typing import ClassVar, Final, Generic, TypeVar
 
 from entrepot.doors.s3.bodies.checksums import ELEMENTS, decode_checksum
 from entrepot.doors.s3.refusal import Refusal, refuse
-from entrepot.errors import ArgumentInvalid, TooLarge
+from entrepot.errors import ArgumentInvalid, ElementUnknown, TooLarge
 from entrepot.model import ALWAYS, Buffer, Precondition, Versioning
 from entrepot.wire.conditions import delete_condition
-from entrepot.wire.documents import ElementUnknown, Fields, Group, Reading, Shape, Text, Value, memory_of
+from entrepot.wire.documents import Fields, Group, Reading, Shape, Text, Value, memory_of
 
 T = TypeVar("T")
 
