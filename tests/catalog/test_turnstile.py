@@ -55,3 +55,23 @@ async def test_writers_are_told_of_locks_that_are_not_to_be_had(
     names = [bucket.name for bucket in await database.read(buckets.list_buckets("", "", 100))]
     assert names == [f"kept-{each}" for each in range(10)]
     await database.close()
+
+
+async def test_a_second_catalog_opens_beside_one_whose_write_needs_the_loop(tmp_path: Path) -> None:
+    """The turn of the first is taken on the loop and left behind a commit: who waits for it there waits for ever."""
+    path = tmp_path / "catalog.sqlite"
+    first = await SQLite.open(path)
+    inside = turnstile.Turnstile(path)
+    inside.enter()
+    opening = asyncio.create_task(SQLite.open(path))
+    write = asyncio.create_task(first.write(buckets.create_bucket("one", "ann", "main", 1)))
+    await asyncio.sleep(0.05)
+    assert not opening.done()
+    inside.leave()
+    inside.close()
+    async with asyncio.timeout(30):
+        second = await opening
+        await write
+    assert len(await second.read(buckets.list_buckets("", "", 100))) == 1
+    await first.close()
+    await second.close()

@@ -73,7 +73,16 @@ class _Write:
 class SQLite:
     """A :class:`~entrepot.catalog.database.Database` in one file, or in memory."""
 
-    def __init__(self, path: Path | None, *, vfs: str | None = None, lasting: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        connect_: Callable[[], apsw.Connection],
+        writer: apsw.Connection,
+        turnstile: Turnstile | None,
+        *,
+        lasting: bool,
+    ) -> None:
+        """See :meth:`open`."""
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._memory = path is None
@@ -84,9 +93,9 @@ class SQLite:
         self._drained: asyncio.Future[None] | None = None
         self._closed = False
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._connect = functools.partial(connect, path, vfs)
-        self._turnstile = None if path is None else Turnstile(path)
-        self._writer = self._open_writer()
+        self._connect = connect_
+        self._turnstile = turnstile
+        self._writer = writer
         self._checkpointer: Checkpointer | None = None
         self._condition: Condition | None = None
         if path is None:
@@ -108,23 +117,14 @@ class SQLite:
 
         Raises Incompatible for a catalog of a newer program, Unavailable when it cannot be opened.
         """
+        connect_ = functools.partial(connect, path, vfs)
+        turnstile = None if path is None else Turnstile(path)
         try:
-            return cls(path, vfs=vfs, lasting=lasting)
+            # Not on the loop: who is inside may be another catalog of the same loop, and an upgrade takes its time.
+            writer = await asyncio.to_thread(_open_writer, connect_, turnstile)
+            return cls(path, connect_, writer, turnstile, lasting=lasting)
         except apsw.Error as error:
             raise translate(error) from error
-
-    def _open_writer(self) -> apsw.Connection:
-        if self._turnstile is None:
-            connection = self._connect()
-            migrate_sqlite(connection)
-            return connection
-        self._turnstile.enter()
-        try:
-            connection = self._connect()
-            migrate_sqlite(connection)
-        finally:
-            self._turnstile.leave()
-        return connection
 
     # -- reading
 
@@ -358,3 +358,11 @@ class SQLite:
         """
         broken = self._checkpointer is not None and self._checkpointer.broken
         return broken or (self._condition is not None and self._condition.moved)
+
+
+def _open_writer(connect_: Callable[[], apsw.Connection], turnstile: Turnstile | None) -> apsw.Connection:
+    """A connection to a catalog that is up to date."""
+    with contextlib.nullcontext() if turnstile is None else turnstile.inside():
+        connection = connect_()
+        migrate_sqlite(connection)
+    return connection

@@ -51,6 +51,15 @@ class Turnstile:
         except OSError as error:
             raise _refused(error) from error
 
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        """Wait for the turn, and be inside for as long as the context lasts."""
+        self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
     def leave(self) -> None:
         fcntl.flock(self._turn, fcntl.LOCK_UN)
 
