@@ -7,8 +7,8 @@ inline blobs, and last the blobs that were named by what is gone now.
 Manifests and blobs are found by indexes. Names of inline blobs have none, as every small write would
 pay for it. They are found by walking all versions, twice: the first walk marks what is named, which leaves few
 suspects; their dates are noted, and the second walk clears those that are named after all. Whoever names a
-suspect later renews its date, and it is not dropped. Marks are one bit for each inline blob, in memory: a
-round that is broken off there begins with them anew.
+suspect later renews its date, and it is not dropped. Marks are one bit for each inline blob, in memory, and so are
+suspects: a round that is broken off there, or was another's meanwhile, begins with them anew.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from entrepot.blobs.store import BlobStore
 from entrepot.catalog.database import Database, Still
 from entrepot.catalog.operations import blobs as placements
 from entrepot.catalog.operations import upkeep as rows
+from entrepot.catalog.operations.leases import Lease
 from entrepot.catalog.operations.upkeep import Unnamed, UnnamedBlob
 from entrepot.core.jobs import Step, Turn, Work
-from entrepot.errors import Busy
 from entrepot.model import BlobId
 
 T = TypeVar("T")
@@ -64,6 +64,11 @@ class Sweep:
             "blobs": self._drop_blobs,
         }  # fmt: skip
 
+    def forget(self) -> None:
+        """Begin with marks and suspects anew: walks that somebody else has made in between are no walks of these."""
+        self._marks = None
+        self._suspects.clear()
+
     async def step(self, position: bytes | None, cutoff: int, still: Still) -> Step:
         """Take the step at a position, None for the first one, of what nobody touched since ``cutoff``.
 
@@ -99,6 +104,7 @@ class Sweep:
 
     async def _mark(self, at: str, cutoff: int, still: Still) -> Step:
         if not at or self._marks is None:
+            self.forget()
             at, self._marks = "", bytearray()
         marks = self._marks
         page = await self._walk(at)
@@ -189,13 +195,16 @@ class Sweep:
 def collect(database: Database, stores: Mapping[str, BlobStore], clock: Callable[[], int], grace: int) -> Work:
     """The work of collecting what nobody touched for so many seconds."""
     sweep = Sweep(database, stores)
+    lease: Lease | None = None
 
     async def step(turn: Turn) -> Step:
-        try:
-            async with database.alone("collect") as still:
-                return await sweep.step(turn.position, clock() - grace * 1_000_000, still)
-        except Busy:  # somebody collects or checks by hand: the same step again, later
-            return Step(turn.position or _position(FIRST), {"waited": 1})
+        """Raises Busy while somebody collects or checks by hand."""
+        nonlocal lease
+        if turn.lease != lease:
+            sweep.forget()
+            lease = turn.lease
+        async with database.alone("collect") as still:
+            return await sweep.step(turn.position, clock() - grace * 1_000_000, still)
 
     return step
 

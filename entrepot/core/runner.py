@@ -20,15 +20,16 @@ from typing import Final
 from entrepot.catalog.bell import Ear
 from entrepot.catalog.operations import jobs as rows
 from entrepot.catalog.operations.jobs import Advance, Job
-from entrepot.catalog.operations.leases import Lease, release
+from entrepot.catalog.operations.leases import Lease, release, renew
 from entrepot.core.jobs import RING, Jobs, Schedule, Step, Turn, Work
-from entrepot.errors import EntrepotError, JobMissing, LeaseLost
+from entrepot.errors import Busy, EntrepotError, JobMissing, LeaseLost
 
 LEASE_SECONDS: Final = 120
 """How long a process that says nothing is taken to be alive."""
 
 STEP_SECONDS: Final = 60
-"""How long a step may take: half of the lease, so that nobody else begins while it ends."""
+"""How long a step may take: half of the lease. One that would not outlast it is renewed before the step, so that nobody
+else begins while it ends."""
 
 LOOK_SECONDS: Final = 60.0
 """How long a runner sleeps at most, and so how late a job may begin that another process has made due."""
@@ -54,7 +55,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a runner tells of a step: the kind of its job, how it ended (``step``, ``end``, ``failed``,
+    """What a runner tells of a step: the kind of its job, how it ended (``step``, ``end``, ``busy``, ``failed``,
     ``lost``), its CPU in seconds, and what it did. ``error`` is what a failure says, ``notes`` what the operator should
     know besides.
     """
@@ -68,12 +69,13 @@ class Told:
 
 
 class _Round:
-    """A job that this process holds, in the middle of a round."""
+    """A job that this process holds until a certain time, in the middle of a round."""
 
-    __slots__ = ("done", "job", "lease", "position")
+    __slots__ = ("done", "job", "lease", "position", "until")
 
-    def __init__(self, lease: Lease, job: Job) -> None:
+    def __init__(self, lease: Lease, job: Job, until: int) -> None:
         self.lease = lease
+        self.until = until
         self.job = job
         self.position = job.position
         self.done = dict(job.done)
@@ -157,9 +159,10 @@ class Runner:
                 waits.append((max(job.due, job.held_until) - now) / 1_000_000)
                 continue
             with contextlib.suppress(JobMissing):  # it was forgotten meanwhile
-                taken = await self._database.write(rows.take_job(job.name, self._holder, now, self._until()))
+                until = self._until()
+                taken = await self._database.write(rows.take_job(job.name, self._holder, now, until))
                 if taken is not None:
-                    self.rounds.append(_Round(*taken))
+                    self.rounds.append(_Round(*taken, until))
         return min(waits)
 
     async def step(self) -> float:
@@ -170,12 +173,16 @@ class Runner:
         notes: Sequence[str] = ()
         error: Exception | None = None
         try:
+            await self._keep(round_)
             async with asyncio.timeout(STEP_SECONDS):
                 step = await self._works[round_.job.kind](Turn(round_.lease, round_.position, round_.job.arguments))
             done, size, notes = step.done, step.bytes, step.notes
             outcome = "step" if await self._note(round_, step) else "end"
         except LeaseLost as lost:
             outcome, error = "lost", lost
+        except Busy as busy:  # somebody does by hand what it would do
+            await self._fail(round_, busy)
+            outcome = "busy"
         except Exception as failure:  # noqa: BLE001 - a job that fails is told, and the others go on
             await self._fail(round_, failure)
             outcome, error = "failed", failure
@@ -186,6 +193,12 @@ class Runner:
         self._tell(Told(round_.job.kind, outcome, spent, done, error, notes))
         return self._pace.rest(spent, size, time.monotonic() - begin)
 
+    async def _keep(self, round_: _Round) -> None:
+        """Have the lease for as long as a step may take. Raises LeaseLost."""
+        if self._clock() > round_.until - STEP_SECONDS * 1_000_000:
+            round_.until = self._until()
+            await self._database.write(renew(round_.lease, round_.until))
+
     async def _note(self, round_: _Round, step: Step) -> bool:
         """Write down what a step did; whether the round goes on."""
         round_.add(step.done)
@@ -193,7 +206,8 @@ class Runner:
         name = round_.job.name
         if step.position is not None:
             to = Advance(step.position, round_.done, step.progress)
-            if await self._database.write(rows.advance_job(round_.lease, name, to, self._until())):
+            round_.until = self._until()
+            if await self._database.write(rows.advance_job(round_.lease, name, to, round_.until)):
                 return True
         await self._database.write(rows.end_job(round_.lease, name, round_.done, self._clock()))
         return False

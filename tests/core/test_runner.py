@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.core.jobs import Jobs, Schedule, Step, Turn
-from entrepot.core.runner import LEASE_SECONDS, RETRY_SECONDS, Pace, Runner, Told
-from entrepot.errors import ArgumentInvalid, Superseded
+from entrepot.core.runner import LEASE_SECONDS, RETRY_SECONDS, STEP_SECONDS, Pace, Runner, Told
+from entrepot.errors import ArgumentInvalid, Busy, Superseded
 
 FREE = Pace(1e9, 1 << 60)
 STEPS = 3
@@ -23,8 +24,11 @@ class Counting:
     def __init__(self) -> None:
         self.seen: list[bytes | None] = []
         self.error: Exception | None = None
+        self.looks: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, turn: Turn) -> Step:
+        if self.looks is not None:
+            await self.looks()
         if self.error is not None:
             raise self.error
         self.seen.append(turn.position)
@@ -97,6 +101,48 @@ async def test_another_goes_on_where_one_died_who_writes_nothing_any_more() -> N
         assert not dead.rounds
         await other.step()
         assert (await bench.jobs.get("count")).done == {"steps": 3}
+
+
+async def test_a_lease_that_has_run_out_is_had_again_before_a_step_or_there_is_none() -> None:
+    async with opened() as bench:
+        slow = await bench.due()
+        await slow.look()
+        bench.now += LEASE_SECONDS * 1_000_000
+        await slow.step()  # as nobody took it
+        other = bench.runner()
+        await other.look()
+        assert not other.rounds
+        bench.now += LEASE_SECONDS * 1_000_000
+        await other.look()
+        await slow.step()
+        assert bench.work.seen == [None]
+        assert bench.outcomes() == ["step", "lost"]
+
+
+async def test_a_step_never_begins_under_a_lease_that_it_could_outlast() -> None:
+    async with opened() as bench:
+        slow = await bench.due()
+        await slow.look()
+        bench.now += (LEASE_SECONDS - STEP_SECONDS + 1) * 1_000_000  # another job had its turn
+        held: list[int] = []
+
+        async def look() -> None:
+            held.append((await bench.jobs.get("count")).held_until - bench.now)
+
+        bench.work.looks = look
+        await slow.step()
+        assert held[0] >= STEP_SECONDS * 1_000_000
+
+
+async def test_who_finds_somebody_at_it_comes_again_later() -> None:
+    async with opened() as bench:
+        runner = await bench.due()
+        bench.work.error = Busy("another one is running")
+        await runner.look()
+        await runner.step()
+        job = await bench.jobs.get("count")
+        assert (bench.outcomes(), bench.told[-1].error, job.error) == (["busy"], None, "another one is running")
+        assert (runner.rounds, job.due) == (deque(), bench.now + RETRY_SECONDS * 1_000_000)
 
 
 async def test_a_failure_is_told_and_tried_again_from_there() -> None:

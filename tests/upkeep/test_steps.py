@@ -12,6 +12,7 @@ from entrepot.core import collecting
 from entrepot.core.collecting import collect
 from entrepot.core.jobs import Step, Turn, Work
 from entrepot.core.scrub import scrub
+from entrepot.errors import Busy
 from tests.upkeep.house import BLOB, House, data
 
 LARGE = 3 * BLOB + 17
@@ -89,8 +90,30 @@ async def test_beside_somebody_who_collects_a_step_waits(house: House) -> None:
     work = gather(house)
     step, _ = await go_on(work, None, 3)
     async with house.database.alone("collect"):
-        waited = await work(Turn(Lease("job", 1), step.position, {}))
-    assert (waited.position, waited.done) == (step.position, {"waited": 1})
+        with pytest.raises(Busy):
+            await work(Turn(Lease("job", 1), step.position, {}))
+
+
+async def until(work: Work, token: int, position: bytes | None, phase: bytes) -> bytes:
+    """Take steps under a lease up to a phase; the position there."""
+    while not (position or b"").startswith(phase):
+        position = (await work(Turn(Lease("job", token), position, {}))).position
+    assert position is not None
+    return position
+
+
+async def test_suspects_of_a_round_that_was_anothers_meanwhile_are_none(house: House) -> None:
+    """They were not held against what the walk of the other one has passed."""
+    one, other = gather(house), gather(house)
+    position = await until(one, 1, None, b"suspect")
+    content = data(100)
+    await house.put("named behind the marks", content)
+    house.clock.pass_(3600)
+    position = await until(one, 1, position, b"clear")
+    left: bytes | None = await until(other, 2, position, b"drop")
+    while left is not None:
+        left = (await one(Turn(Lease("job", 3), left, {}))).position
+    assert await house.get("named behind the marks") == content
 
 
 def hurt(content: bytes) -> Transaction[None]:
