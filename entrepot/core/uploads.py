@@ -222,7 +222,7 @@ class Uploads:
         are so small that the object would be read from more than twice the blobs it needs.
 
         The same completion asked for again gives the same answer while its version is there. Raises UploadMissing,
-        what ``completion`` raises, PreconditionFailed, ObjectMissing, Superseded; the upload stays as it was.
+        what ``completion`` raises, PreconditionFailed, Superseded; the upload stays as it was.
         """
         bucket = await self.buckets.enter(who, place.bucket, Action.OBJECT_WRITE, place.key)
         upload = await self.database.read(rows.get_upload(place.upload_id))

@@ -195,7 +195,7 @@ def insert_version(
 ) -> Transaction[Version]:
     """Publish a version: the one act that makes bytes visible under a name.
 
-    Raises BucketMissing, what ``check`` raises, PreconditionFailed, ObjectMissing (see
+    Raises BucketMissing, what ``check`` raises, PreconditionFailed (see
     Precondition.check_write), Superseded (see ``blobs.place``).
     """
     held = yield from hold(new.bucket, new.bucket_name, new.key)
