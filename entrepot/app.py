@@ -257,7 +257,8 @@ async def open_ports(config: Config) -> AsyncIterator[Callable[[Listener | None]
             observers.append(observer)
             if listener is None or not listener.trusted_proxies:
                 return observer
-            return behind(Proxies(listener.trusted_proxies, listener.forwarded_by), observer)
+            proxies = Proxies(listener.trusted_proxies, listener.forwarded_by, listener.forwarded_prefixes)
+            return behind(proxies, observer)
 
         try:
             async with running(config, core, doors):

@@ -205,6 +205,7 @@ def test_an_unknown_name_in_the_file_names_the_file() -> None:
         ("[[listen]]\naddress = '127.0.0.1:1'\ntls_key = 'x'", "listen"),
         ("[[listen]]\naddress = '127.0.0.1:1'\ntrusted_proxies = '10.0.0.1/8'", "listen"),
         ("[[listen]]\naddress = '127.0.0.1:1'\nforwarded_by = 'x'", "listen[0].forwarded_by"),
+        ("[[listen]]\naddress = '127.0.0.1:1'\nforwarded_prefixes = ['/s3/']", "listen"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(toml: str, name: str) -> None:

@@ -15,6 +15,7 @@ from entrepot.errors import ConfigInvalid
 UNIX: Final = "unix:"
 """What the address of a Unix socket begins with; among trusted proxies, whoever reaches such a socket."""
 
+_PREFIX: Final = re.compile(r"(/[!$-.0-;=@-Z_a-z~]+)+")
 _TCP: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+)):(\d{1,5})")
 
 
@@ -50,6 +51,10 @@ class Listener:
         Literal["x-forwarded", "forwarded"],
         Meta(description="which fields they set: `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix`, or `Forwarded`"),
     ] = "x-forwarded"
+    forwarded_prefixes: Annotated[
+        tuple[str, ...],
+        Meta(description="what they may take from the beginning of a path (`/s3`), and tell with `X-Forwarded-Prefix`"),
+    ] = ()
 
     @property
     def path(self) -> Path | None:
@@ -80,6 +85,9 @@ class Listener:
             raise ConfigInvalid("listen", self.address, "tls_certificate and tls_key go together")
         for network in self.trusted_proxies:
             _check_network(network)
+        for prefix in self.forwarded_prefixes:
+            if not _PREFIX.fullmatch(prefix):
+                raise ConfigInvalid("listen", prefix, f"forwarded_prefixes: {prefix!r} is not the beginning of a path")
 
 
 def _check_network(text: str) -> None:

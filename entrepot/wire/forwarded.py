@@ -2,7 +2,9 @@
 
 Fields of two families say so: ``Forwarded`` (RFC 7239), and ``X-Forwarded-For``, ``-Proto``, ``-Host`` and ``-Prefix``.
 Anybody can send them, so one family is read, of proxies that are trusted; each proxy adds to the right what it
-saw itself, so they are read from the right for as long as the sender is a trusted proxy.
+saw itself, so they are read from the right for as long as the sender is a trusted proxy. Few proxies set a prefix, and
+the others hand on what clients wrote; and with a prefix of one's choice the signature for ``/a/b/c`` is one for
+``/b/c``. So prefixes are told in the configuration, and no other is believed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ UNIX: Final = "unix"
 """Among networks: whoever connects to a Unix socket, who has no address."""
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
-_PREFIX: Final = re.compile(r"(/[!$-.0-;=@-Z_a-z~]+)+")
 _OBFUSCATED: Final = re.compile(r"unknown|_[A-Za-z0-9._-]+")
 _PAIR: Final = re.compile(
     r"""[ \t]*([A-Za-z]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z:\[\]-]+)|"((?:[^"\\]|\\.)*)")[ \t]*([;,]|$)"""
@@ -39,13 +40,15 @@ _ADDRESS_CHARACTERS: Final = 64
 
 
 class Proxies:
-    """The trusted networks, and how to read what proxies there say (``x-forwarded`` or ``forwarded``)."""
+    """The trusted networks, how to read what proxies there say (``x-forwarded`` or ``forwarded``), and the prefixes
+    that they may take away.
+    """
 
-    def __init__(self, networks: Sequence[str], family: str) -> None:
+    def __init__(self, networks: Sequence[str], family: str, prefixes: Sequence[str] = ()) -> None:
         self._networks = [ipaddress.ip_network(network) for network in networks if network != UNIX]
         self._unix = UNIX in networks
         self._read: Callable[[Headers], list[Hop]] = read_forwarded if family == "forwarded" else read_x_forwarded
-        self._prefixed = family != "forwarded"
+        self._prefixes = frozenset(prefixes) if family != "forwarded" else frozenset()
         self._trusts = lru_cache(maxsize=1024)(self._is_within)
 
     def apply(self, request: Request) -> None:
@@ -61,8 +64,8 @@ class Proxies:
                 request.client = hop.client
             if not self._trusts(hop.client[:_ADDRESS_CHARACTERS]):
                 break
-        if self._prefixed:
-            _add_prefix(request)
+        if self._prefixes:
+            self._add_prefix(request)
 
     def _is_within(self, client: str) -> bool:
         try:
@@ -72,13 +75,12 @@ class Proxies:
         address = getattr(address, "ipv4_mapped", None) or address
         return any(address in network for network in self._networks)
 
-
-def _add_prefix(request: Request) -> None:
-    """The path as it was before the proxy took a prefix away, which clients have signed."""
-    prefix = (request.headers.get("x-forwarded-prefix") or "").rstrip("/")
-    if _PREFIX.fullmatch(prefix):
-        request.mount = prefix.encode()
-        request.raw_path = request.mount + request.raw_path
+    def _add_prefix(self, request: Request) -> None:
+        """The path as it was before the proxy took a prefix away, which clients have signed."""
+        prefix = (request.headers.get("x-forwarded-prefix") or "").rstrip("/")
+        if prefix in self._prefixes:
+            request.mount = prefix.encode()
+            request.raw_path = request.mount + request.raw_path
 
 
 def read_x_forwarded(headers: Headers) -> list[Hop]:

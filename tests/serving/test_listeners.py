@@ -115,6 +115,7 @@ def test_proxies_are_believed_where_they_are_trusted(tmp_path: Path) -> None:
         [[listen]]
         address = "unix:{path}"
         trusted_proxies = ["unix"]
+        forwarded_prefixes = ["/files"]
         [[listen]]
         address = "127.0.0.1:{port}"
         trusted_proxies = ["127.0.0.0/8"]
@@ -127,7 +128,8 @@ def test_proxies_are_believed_where_they_are_trusted(tmp_path: Path) -> None:
         seen = {"x-forwarded-for": "192.0.2.7", "x-forwarded-host": "files.example", "x-forwarded-prefix": "/files"}
         inner = dict(outer) | {"host": "inner"}
         for address, fields, status in (
-            (path, inner | seen, 200), (path, inner, 403), (("127.0.0.1", server.port), inner | seen, 403),
+            (path, inner | seen, 200), (path, inner, 403), (path, inner | seen | {"x-forwarded-prefix": "/fil"}, 403),
+            (("127.0.0.1", server.port), inner | seen, 403),
             (("127.0.0.1", port), inner | seen, 403),
         ):  # fmt: skip
             with Other(address) as wire:

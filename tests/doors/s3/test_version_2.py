@@ -48,6 +48,15 @@ def ask(door: Door, method: str, path: str, query: str, body: bytes = b"", **hea
     return door.ask(method, path, query, body, headers=named, keys=None)
 
 
+def test_a_value_never_swallows_the_parameter_behind_it(door: Door) -> None:
+    """What is signed for one version would open the current one."""
+    query = sign("GET", "/bucket/key", "response-content-type=text/x&versionId=" + "0" * 32)
+    ask(door, "GET", "/bucket/key", query).refused(404, "NoSuchVersion")
+    ask(door, "GET", "/bucket/key", query.replace("&versionId=", "%26versionId%3D")).refused(400, "InvalidRequest")
+    harmless = "response-content-disposition=attachment%3B%20filename%3D%22a%26b.txt%22"
+    ask(door, "GET", "/bucket/key", sign("GET", "/bucket/key", harmless)).ok()
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_object_is_read(door: Door, method: str) -> None:
     found = ask(door, method, "/bucket/key", sign(method, "/bucket/key")).ok()

@@ -164,10 +164,15 @@ def _header(headers: Headers, name: bytes) -> bytes:
 
 
 def _signed_query(pairs: Pairs) -> bytes:
-    """The signed parameters, sorted by name, their values decoded."""
+    """The signed parameters, sorted by name, their values decoded. Raises Refusal for a value that reads as if another
+    parameter stood in it: the same text would be that of a request with that parameter.
+    """
     signed = sorted(((name, value) for name, value in pairs if name in SIGNED), key=lambda pair: pair[0])
     if not signed:
         return b""
+    for name, value in signed:
+        if value is not None and any(part.partition(b"=")[0] in SIGNED for part in value.split(b"&")[1:]):
+            raise refuse("InvalidRequest", f"Signature Version 2 cannot tell {shown(name)} from two parameters.")
     return b"?" + b"&".join(name if value is None else name + b"=" + value for name, value in signed)
 
 
