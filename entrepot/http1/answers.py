@@ -21,6 +21,7 @@ BODILESS: Final = frozenset({204, 304})
 
 _LINES: Final = {status.value: b"HTTP/1.1 %d %b" % (status, status.phrase.encode()) for status in HTTPStatus}
 _BYTES: Final = (bytes, bytearray, memoryview)
+_LINE: Final = b": ".join
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -64,7 +65,7 @@ class Answer:
         if status == CONTINUE:
             self.expects = False
         line = _LINES.get(status) or b"HTTP/1.1 %d " % status
-        return _joined([line, *[b": ".join(field) for field in fields], b"", b""])
+        return _joined([line, *map(_LINE, fields), b"", b""])
 
     def at_once(self, response: Response) -> bytes | None:
         """A whole answer, or None for one with a body that is a stream. Raises Broken."""
@@ -120,13 +121,13 @@ class Answer:
             await _write(body, outlet)
 
     def _head(self, response: Response, framing: Sequence[tuple[bytes, bytes]]) -> bytes:
-        fields = [*response.headers, *framing]
+        fields = [*response.headers, *framing] if framing else response.headers
         if not self.keep and _CLOSE not in fields:
-            fields.append(_CLOSE)
+            fields = [*fields, _CLOSE]
         line = _LINES.get(response.status) or b"HTTP/1.1 %d " % response.status
         self.begun = True
         date = b"date: " + http_date(int(time.time()))
-        return _joined([line, date, *[b": ".join(field) for field in fields], b"", b""])
+        return _joined([line, date, *map(_LINE, fields), b"", b""])
 
 
 def _joined(lines: list[bytes]) -> bytes:

@@ -14,10 +14,11 @@ from __future__ import annotations
 import enum
 from typing import Final, Literal
 
-from entrepot.http1.answers import Answer
+from entrepot.http1.answers import CONTINUE, Answer
 from entrepot.http1.bodies import NOTHING
 from entrepot.http1.parser import Parser, Refused, check_version, split_target
 from entrepot.wire.http import Headers, Request
+from entrepot.wire.incoming import DRAIN_BYTES
 
 PIPELINE: Final = 256
 """Requests that may come at once; more are refused."""
@@ -59,11 +60,26 @@ class Exchange:
 
     __slots__ = ("answer", "body", "content", "request")
 
-    def __init__(self, request: Request, answer: Answer, *, content: bool) -> None:
+    def __init__(self, request: Request, answer: Answer) -> None:
         self.request = request
         self.answer = answer
-        self.content = content
+        self.content = False
         self.body = NOTHING
+
+    def invitation(self) -> bytes:
+        """What tells a client that waits for it that it may send (RFC 9110 §10.1.1); nothing once some of the body was
+        there without that.
+        """
+        self.answer.expects = False
+        return b"" if self.body.received else self.answer.interim(CONTINUE)
+
+    def can_be_overlooked(self) -> bool:
+        """Whether the next request will be found behind what is left of a body that nobody wants. A client that got
+        an answer instead of "100 Continue" may send the body or leave it out (RFC 9110 §10.1.1).
+        """
+        length = self.request.headers.raw_get(b"content-length") or b""
+        left = int(length) - self.body.received if length.isdigit() else 0
+        return not (self.answer.expects or self.body.broken or left > DRAIN_BYTES)
 
 
 Event = Exchange | bytes | Literal[Mark.END, Mark.CUT]
@@ -136,7 +152,7 @@ class Machine:
         self.unanswered += 1
         request = Request("", b"", b"", Headers([]), NOTHING, scheme=self._scheme, client=self._client)
         request.objection = refusal.objection
-        return Exchange(request, Answer(keep=False), content=False)
+        return Exchange(request, Answer(keep=False))
 
     def stop(self) -> None:
         """Take nothing more; what has no answer yet gets none."""
@@ -182,7 +198,11 @@ class Machine:
         version, raw_method = parser.get_http_version(), parser.get_method()
         headers = Headers(fields)
         check_version(version, headers)
-        self._check_protocol(raw_method, _LINE_ENDS[version])
+        line = raw_method + b" " + self._target + _LINE_ENDS[version]
+        if not self._raw.startswith(line, self._at):
+            self._find_line(line)
+        self._at += len(line)
+        self._at_start = False
         method = raw_method.decode()
         if parser.should_upgrade():
             if method == "CONNECT":
@@ -202,7 +222,8 @@ class Machine:
         self.state = BODY
         self._framing = 0
         self.unanswered += 1
-        self._last = exchange = Exchange(request, answer, content=True)
+        self._last = exchange = Exchange(request, answer)
+        exchange.content = True
         self._events.append(exchange)
 
     def on_body(self, body: bytes) -> None:
@@ -239,19 +260,15 @@ class Machine:
         self._framing = len(data) - 3
         return data[3:]
 
-    def _check_protocol(self, method: bytes, end: bytes) -> None:
+    def _find_line(self, line: bytes) -> None:
         """Raises Refused for a request line of RTSP or ICE, which the parser takes as well and does not tell, and for
         one with spaces more than it needs. Behind another request in the same bytes, of which the parser does not
         tell where it ended, the line is looked for.
         """
-        line = method + b" " + self._target + end
-        raw, at = self._raw, self._at
-        if not raw.startswith(line, at):
-            at = raw.find(line, at)
-            if at < 0 or (self._at_start and raw[:at].strip(b"\r\n")):
-                raise Refused(400, "this is not HTTP/1.1")
-        self._at = at + len(line)
-        self._at_start = False
+        at = self._raw.find(line, self._at)
+        if at < 0 or (self._at_start and self._raw[:at].strip(b"\r\n")):
+            raise Refused(400, "this is not HTTP/1.1")
+        self._at = at
 
     def _cut(self) -> bool:
         """Fall deaf; whether a content that was under way ends with that."""
