@@ -19,7 +19,6 @@ from entrepot.http1.turns import Turns
 from entrepot.wire.http import Buffer, Handler
 from entrepot.wire.incoming import DRAIN_BYTES
 
-
 LINGER_BYTES: Final = 64 * 1024 * 1024
 """Most that a client may go on sending behind the last answer of a connection, until it is left."""
 
