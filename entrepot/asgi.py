@@ -55,14 +55,14 @@ class Relayed(Incoming):
                 self.broken = True
                 raise BodyStalled(self.received, None) from None
             self._waited += time.monotonic() - begin
-            if is_too_slow(self.received, self._waited, self._rate):
+            data: bytes = message.get("body", b"")
+            if is_too_slow(self.received + len(data), self._waited, self._rate):
                 self.broken = True
                 raise BodyStalled(self.received, None)
             if message["type"] != "http.request":
                 self.broken = True
                 raise BodyIncomplete(self.received, None)
             self.ended = not message.get("more_body", False)
-            data: bytes = message.get("body", b"")
             if data:
                 self.received += len(data)
                 return data

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from entrepot.catalog.database import Sql, Want, one
 from entrepot.catalog.operations import jobs
 from entrepot.catalog.operations.jobs import Advance
 from entrepot.errors import JobMissing, LeaseLost
 
 if TYPE_CHECKING:
-    from entrepot.catalog.database import Database
+    from entrepot.catalog.database import Database, Transaction
     from entrepot.catalog.operations.jobs import Job
     from entrepot.catalog.operations.leases import Lease
+
+
+NOTHING = Sql("SELECT 1")
 
 
 async def taken(database: Database, name: str, now: int, until: int = 10_000) -> tuple[Lease, Job]:
     found = await database.write(jobs.take_job(name, "holder", now, until))
     assert found is not None
     return found
+
+
+def slowly(operation: Transaction[None]) -> Transaction[None]:
+    """The same, with time for others behind each of its steps."""
+    result: object = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            result = yield (statement := operation.send(result))
+            if statement.want is not Want.LOCK:
+                for _ in range(50):
+                    yield one(NOTHING)
 
 
 class JobsContract:
@@ -103,6 +119,17 @@ class JobsContract:
         assert (job.under_way, job.due, job.error) == (False, 300, None)
         with pytest.raises(JobMissing):
             await database.write(jobs.cancel_job("none", 1))
+
+    async def test_what_is_cancelled_is_not_taken_meanwhile(self, database: Database) -> None:
+        await database.write(jobs.plan_job("a", 100, 0))
+        lease, _ = await taken(database, "a", 200)
+        await database.write(jobs.fail_job(lease, "a", "no luck", 250))
+        cancelling = asyncio.create_task(database.write(slowly(jobs.cancel_job("a", 260))))
+        await asyncio.sleep(0)
+        found = await database.write(jobs.take_job("a", "holder", 260, 400))
+        await cancelling
+        job = await database.read(jobs.get_job("a"))
+        assert job.cancelled if found else not job.under_way
 
     async def test_what_is_done_once_is_forgotten_afterwards(self, database: Database) -> None:
         assert await database.write(jobs.add_job("b", "move", {"to": "there"}, 100))

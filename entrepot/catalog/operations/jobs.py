@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from entrepot.catalog.database import Row, Sql, Transaction, all_, one, run
-from entrepot.catalog.operations.leases import Lease, acquire, fence, release, renew
+from entrepot.catalog.database import Row, Sql, Transaction, all_, lock, one, run
+from entrepot.catalog.operations.leases import LEASE_SPACE, Lease, acquire, fence, release, renew
 from entrepot.errors import JobMissing
 from entrepot.model import value
 
@@ -120,8 +120,9 @@ def ask_job(name: str, now: int) -> Transaction[None]:
 
 def cancel_job(name: str, now: int) -> Transaction[None]:
     """End a round before its end. Whoever runs it hears of that with its next step; what nobody runs is at
-    rest at once. Raises JobMissing.
+    rest at once, and nobody takes it meanwhile. Raises JobMissing.
     """
+    yield lock(LEASE_SPACE, lease_name(name).encode())
     job = yield from get_job(name)
     if job.held_until > now:
         yield run(_CANCEL, name=name)

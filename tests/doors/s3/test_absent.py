@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import botocore.session
 import pytest
 
+from entrepot.doors.s3.routes import OPERATIONS, find_operation
 from entrepot.doors.s3.subresources import SUBRESOURCES
+from entrepot.wire.http import Headers, Request
 from tests.doors.s3.door import Door
 from tests.doors.s3.golden import golden
 
@@ -28,6 +32,22 @@ def test_every_subresource_of_the_model_is_known() -> None:
     asked = {pair.partition("=")[0] for query in queries for pair in query.split("&") if pair}
     assert len(asked) > 30
     assert asked <= SUBRESOURCES
+
+
+def test_what_nobody_made_is_counted_as_one() -> None:
+    """Counters are kept for ever, and take room on the disk: nobody may choose what there is one for."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        for _ in ():
+            yield b""
+
+    names = {
+        find_operation(Request(method, b"/", sub.encode(), Headers([]), nothing()), *named).name
+        for method in ("GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "PROPFIND", "X-1")
+        for sub in ("", *SUBRESOURCES)
+        for named in (("", ""), ("bucket", ""), ("bucket", "key"))
+    }
+    assert names - {each.name for each in OPERATIONS.values()} == {"Absent"}
 
 
 @pytest.mark.parametrize("sub", sorted(UNSET))

@@ -36,6 +36,9 @@ LOCKS: Final = frozenset({"legal-hold", "retention"})
 
 _READS: Final = ("GET", "HEAD")
 
+ABSENT: Final = "Absent"
+"""What all of these are counted as: strangers choose among thousands, and counters are kept for ever."""
+
 METHODS: Final = {
     "service": frozenset({"GET"}),
     "bucket": frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"}),
@@ -48,6 +51,7 @@ def absent(method: str, level: str, sub: str) -> Operation:
     """The operation of what has no row in the table of routes."""
 
     async def answer(call: Call) -> Response:
+        call.request.note["asked"] = f"{method}.{level}.{sub}"
         if level == "bucket":
             return await _bucket(call, sub)
         if level == "service":
@@ -57,8 +61,7 @@ def absent(method: str, level: str, sub: str) -> Operation:
     reads, writes = (
         (Action.BUCKET_READ, Action.BUCKET_ADMIN) if level == "bucket" else (Action.OBJECT_READ, Action.OBJECT_WRITE)
     )
-    name = f"{method}.{level}.{sub}" if sub else f"{method}.{level}"
-    return Operation(name, answer, reads if method in _READS else writes)
+    return Operation(ABSENT, answer, reads if method in _READS else writes)
 
 
 async def _bucket(call: Call, sub: str) -> Response:
