@@ -137,7 +137,7 @@ class Runner:
                         await self.plan()
                         planned = True
                     seconds = await self.look()
-                except EntrepotError as error:  # the catalog does not answer: it may, the next time
+                except Exception as error:  # noqa: BLE001 - told whatever it is: nobody would miss a runner that ended
                     self._tell(Told("", "failed", 0.0, {}, error))
                 await self._work(ear, time.monotonic() + max(1.0, seconds))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrepot.config import Listener
+from entrepot.http1.server import BACKLOG
 from entrepot.serving.tls import Tls
 
 
@@ -67,7 +68,12 @@ def _bind_unix(path: Path) -> socket.socket:
     if path.is_socket() and not is_answering(path):  # of a server that was killed
         path.unlink()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(os.fspath(path))
+    try:
+        listener.bind(os.fspath(path))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(BACKLOG)  # or another server would take it for one that was left, until a worker is ready
     listener.setblocking(False)
     return listener
 

@@ -212,6 +212,27 @@ async def test_the_bell_wakes_it_and_what_it_holds_is_given_back() -> None:
         assert not bench.jobs.running(await bench.jobs.get("hang"))
 
 
+async def test_whatever_goes_wrong_with_a_look_is_told_and_the_next_one_may_be_better() -> None:
+    async with opened() as bench:
+        runner = await bench.due()
+        looking = runner.look
+        looks = [ValueError("a row that nobody can read")]
+
+        async def look() -> float:
+            if looks:
+                raise looks.pop()
+            return await looking()
+
+        runner.look = look  # type: ignore[method-assign]  # once, and then never again
+        async with asyncio.timeout(30), runner.running():
+            while not bench.told:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+            await bench.jobs.bell.ring("jobs")
+            while bench.outcomes()[-1] != "end":  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        assert bench.outcomes() == ["failed", "step", "step", "end"]
+
+
 def test_the_pace_keeps_both_budgets() -> None:
     pace = Pace(0.01, 1 << 20)
     assert pace.rest(0.02, 0, 0.5) == 1.5

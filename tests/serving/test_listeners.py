@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.config import Listener
+from entrepot.serving.sockets import listening
 from tests.cli.programs import Shell
 from tests.server import Server, free_port, make_certificate
 from tests.serving.processes import children
@@ -107,6 +109,14 @@ def test_the_socket_of_a_server_that_was_killed_is_in_nobodys_way(tmp_path: Path
         assert get(path, "/health").status == 200
     Path(path).write_text("no socket")
     assert "is no socket" in Shell(tmp_path).fail("serve", "--listen", f"unix:{path}")
+
+
+def test_the_socket_of_a_server_that_begins_is_not_taken_for_one_that_was_left(tmp_path: Path) -> None:
+    listener = Listener(address=f"unix:{tmp_path / 's3.sock'}")
+    with listening([listener], 1):
+        with pytest.raises(OSError, match="in use"), listening([listener], 1):
+            pass
+        assert (tmp_path / "s3.sock").is_socket()
 
 
 def test_proxies_are_believed_where_they_are_trusted(tmp_path: Path) -> None:
