@@ -24,7 +24,7 @@ def test_the_examples_work_when_pasted(shell: Shell, tmp_path: Path) -> None:
     page = (CHECKOUT / "docs/cli.md").read_text()
     page = page[page.index("\n## Buckets\n") : page.index("\n## Back up\n")]
     examples = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 6
+    assert len(examples) == 7
     script = tmp_path / "script"
     script.write_text(BEFORE.format(program=shlex.join(program())) + "".join(examples))
     code, said = shell.line(f"--version; source {script}")
