@@ -62,7 +62,7 @@ $(STAMPS)/package: pyproject.toml $(STAMPS)/runtime
 
 $(STAMPS)/test: requirements-test.lock scripts/programs $(STAMPS)/runtime
 	$(INSTALL) -r requirements-test.lock
-	sh scripts/programs restic
+	sh scripts/programs restic nodejs
 	touch $@
 
 $(STAMPS)/bench: requirements-bench.lock scripts/programs $(STAMPS)/test
