@@ -19,7 +19,7 @@ class Condition:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = os.fspath(path)
         self._file = path.stat()
         self._damage = ""
         self._lock = open_lock(path.with_name(path.name + ".damaged"))
