@@ -23,6 +23,7 @@ SIZES: Final = {
     "md5": 16,
     "sha1": 20,
     "sha256": 32,
+    "sha512": 64,
     "blake3": 32,
     "crc32": 4,
     "crc32c": 4,
@@ -75,6 +76,7 @@ _MAKERS: Final[dict[str, Callable[[], Digest]]] = {
     "md5": lambda: hashlib.md5(usedforsecurity=False),
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),
     "sha256": hashlib.sha256,
+    "sha512": hashlib.sha512,
     "blake3": blake3,
     **{name: functools.partial(_CRC, name) for name in _CRCS},
 }

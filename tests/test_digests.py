@@ -20,6 +20,8 @@ CHECK = {
     "md5": "25f9e794323b453885f5181f1b624d0b",
     "sha1": "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
     "sha256": "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+    "sha512": "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274a"
+    "d27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
     "blake3": "b7d65b48420d1033cb2595293263b6f72eabee20d55e699d0df1973b3c9deed1",
 }
 
@@ -72,7 +74,7 @@ def test_combine_refuses_what_can_not_be_combined() -> None:
 
 def test_unknown_name() -> None:
     with pytest.raises(ArgumentInvalid, match="must be one of"):
-        digests.new_digest("sha512")
+        digests.new_digest("sha3")
 
 
 def test_composite_is_the_digest_of_the_digests() -> None:

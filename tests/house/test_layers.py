@@ -19,6 +19,8 @@ PLANTED: Final = {
     "an operation → an engine": ("catalog/operations/objects.py", "import entrepot.catalog.sqlite.turnstile"),
     "a door → the catalog": ("doors/s3/routes.py", "import entrepot.catalog.operations.objects"),
     "a door → another": ("doors/s3/routes.py", "import entrepot.doors.monitor"),
+    "a protocol → core": ("protocols/tus/rules.py", "import entrepot.core.uploads"),
+    "a protocol → another": ("protocols/tus/rules.py", "import entrepot.protocols.resumable.rules"),
     "a store → the catalog": ("blobs/memory.py", "import entrepot.catalog.operations.blobs"),
     "core → the settings": ("core/objects.py", "import entrepot.config"),
     "the wire → core": ("wire/http.py", "import entrepot.core.access"),
