@@ -119,7 +119,8 @@ def _create(headers: Headers) -> Act | Refusal:
 
 def _final(headers: Headers, act: Act, concat: str) -> Act | Refusal:
     parts = tuple(concat.removeprefix(FINAL).split())
-    if not concat.startswith(FINAL) or not 0 < len(parts) <= MOST_PARTS:
+    printable = concat.isascii() and concat.isprintable()
+    if not printable or not concat.startswith(FINAL) or not 0 < len(parts) <= MOST_PARTS:
         return _bad_concat()
     if "upload-length" in headers:
         return refusals.malformed("Upload-Length", "must not be given for a final upload: it follows from the parts")

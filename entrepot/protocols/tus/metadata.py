@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from entrepot.errors import ArgumentInvalid
 
 _KEY = re.compile(r"[!-+\--~]+")  # printable ASCII but space and comma
-_PAIR = re.compile(rf"[ \t]*({_KEY.pattern})(?:[ ]+([A-Za-z0-9+/]*={{0,2}}))?[ \t]*")
 
 
 def parse_metadata(text: str) -> dict[str, bytes] | None:
@@ -19,11 +18,11 @@ def parse_metadata(text: str) -> dict[str, bytes] | None:
     if not text.strip():
         return found
     for pair in text.split(","):
-        match = _PAIR.fullmatch(pair)
-        value = None if match is None else parse_base64(match[2] or "")
-        if match is None or value is None or match[1] in found:
+        key, _, encoded = pair.strip(" \t").partition(" ")
+        value = parse_base64(encoded.strip(" "))
+        if value is None or key in found or not _KEY.fullmatch(key):
             return None
-        found[match[1]] = value
+        found[key] = value
     return found
 
 
