@@ -120,6 +120,26 @@ def test_a_location_that_cannot_be_a_field() -> None:
             make()
 
 
+def test_an_upload_that_has_failed_has_no_offset() -> None:
+    act = append(EIGHT, 0)
+    assert "upload-offset" not in fields_of(answers.refused(act, refusals.gone(EIGHT), State(4, gone=True)))
+
+
+def test_digests_of_a_request() -> None:
+    digest = "sha-256=:" + "A" * 43 + "=:"
+    said = {"content_digest": digest, "repr_digest": digest, "want_repr_digest": "sha-512=1, sha-256=9"}
+    act = creation(EIGHT, complete=True, size=1, **said)
+    assert act.content_digests == act.repr_digests == {"sha256": bytes(32)}
+    assert act.wanted == ("sha256", "sha512")
+    later = append(EIGHT, 0, complete=True, size=1, **said)
+    assert (later.content_digests, later.repr_digests) == ({"sha256": bytes(32)}, {})
+    for name in ("content_digest", "repr_digest"):
+        refusal = creation(EIGHT, complete=True, size=1, **{name: "sha-256=x"}).refusal
+        assert refusal is not None
+        assert refusal.status == 400
+    assert append(EIGHT, 0, repr_digest="sha-256=x").refusal is None
+
+
 def test_the_digest_of_the_whole() -> None:
     assert answers.digest_fields({"sha256": bytes(32), "blake3": bytes(32)}) == [
         (b"repr-digest", b"sha-256=:" + b"A" * 43 + b"=:")

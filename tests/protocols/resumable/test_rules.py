@@ -100,24 +100,31 @@ def test_reaching_the_length_does_not_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "fields", "size"),
+    ("known", "complete", "declared", "size"),
     [
-        (10, {"upload_length": "11"}, 1),
-        (10, {"complete": True}, 5),
-        (None, {"complete": True, "upload_length": "11"}, 6),
-        (None, {"upload_length": "3"}, 0),
-        (10, {}, 7),
-        (10, {"complete": True}, 7),
+        (10, None, "11", 1),
+        (10, "complete", None, 5),
+        (None, "complete", "11", 6),
+        (None, None, "3", 0),
+        (10, None, None, 7),
+        (10, "complete", None, 7),
     ],
 )
-def test_inconsistent_lengths_change_nothing(known: int | None, fields: dict[str, str], size: int) -> None:
-    complete = bool(fields.pop("complete", False)) if "complete" in fields else False
-    assert inconsistent(refused(judge(append(EIGHT, 4, complete=complete, size=size, **fields), State(4, known))))
+def test_inconsistent_lengths_change_nothing(
+    known: int | None, complete: str | None, declared: str | None, size: int
+) -> None:
+    more = {} if declared is None else {"upload_length": declared}
+    act = append(EIGHT, 4, complete=complete is not None, size=size, **more)
+    assert inconsistent(refused(judge(act, State(4, known))))
 
 
 def test_inconsistent_lengths_at_creation() -> None:
     assert inconsistent(refused(judge(creation(EIGHT, complete=True, size=5, upload_length="6"), None)))
     assert inconsistent(refused(judge(creation(EIGHT, size=7, upload_length="6"), None)))
+
+
+def test_a_length_under_what_is_there() -> None:
+    assert inconsistent(refused(judge(append(EIGHT, 4, size=None, upload_length="3"), State(4))))
 
 
 def test_a_length_may_come_with_an_append() -> None:

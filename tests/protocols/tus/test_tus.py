@@ -278,6 +278,7 @@ class TestConcatenation:
         told = fields_of(answers.told(state))
         assert "upload-offset" not in told
         assert told.get("upload-length") == known
+        assert "upload-defer-length" not in told
         assert "upload-offset" not in fields_of(answers.created("/files/ab", state))
         assert status(judge(patch(0, 0), state)) == 403
 
