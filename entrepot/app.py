@@ -45,7 +45,7 @@ from entrepot.doors import Door, monitor
 from entrepot.errors import ConfigInvalid, Unavailable
 from entrepot.observe import Observer, count_step, scrape
 from entrepot.ownership import make_directory, make_file
-from entrepot.ports import Opened, check_claims, share, wording
+from entrepot.ports import OpenedDoor, check_claims, share, wording
 from entrepot.wire.forwarded import Proxies
 from entrepot.wire.http import Handler, Request, Response
 
@@ -212,7 +212,7 @@ def schedules(config: Config, database: Database, stores: Mapping[str, BlobStore
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, core: Core, doors: Mapping[str, Opened]) -> AsyncIterator[None]:
+async def running(config: Config, core: Core, doors: Mapping[str, OpenedDoor]) -> AsyncIterator[None]:
     """Beside the server: what is scheduled, by itself and by its doors, for as long as the context lasts."""
     if not config.schedules.enabled:
         yield
@@ -268,7 +268,7 @@ async def open_ports(config: Config) -> AsyncIterator[Callable[[Listener | None]
                 observer.flush()
 
 
-def build_doors(core: Core, doors: Mapping[str, Opened]) -> Mapping[str, Handler]:
+def build_doors(core: Core, doors: Mapping[str, OpenedDoor]) -> Mapping[str, Handler]:
     """The handler of each door."""
     return {name: opened.door.build(core, opened.settings) for name, opened in doors.items()}
 
@@ -283,7 +283,7 @@ def behind(proxies: Proxies, handler: Handler) -> Handler:
     return answer
 
 
-def doors_at(listener: Listener, opened: Mapping[str, Opened]) -> Mapping[str, Opened]:
+def doors_at(listener: Listener, opened: Mapping[str, OpenedDoor]) -> Mapping[str, OpenedDoor]:
     """The doors that answer at a listener. Raises ConfigInvalid for one that is not open."""
     for name in listener.doors:
         if name not in opened:
@@ -301,7 +301,7 @@ def check_doors(config: Config) -> None:
         check_claims(list(doors_at(listener, opened).values()))
 
 
-def open_doors(config: Config) -> Mapping[str, Opened]:
+def open_doors(config: Config) -> Mapping[str, OpenedDoor]:
     """Every door that is open, with its settings: those that need none, and those that have a table, unless
     ``enabled = false`` stands in it. Raises ConfigInvalid.
     """
@@ -315,7 +315,7 @@ def open_doors(config: Config) -> Mapping[str, Opened]:
         if table is None and needs_settings(door):
             continue
         if table is None or table.get("enabled", True):
-            opened[name] = Opened(door, door_settings(door, table or {}, config))
+            opened[name] = OpenedDoor(door, door_settings(door, table or {}, config))
     return opened
 
 

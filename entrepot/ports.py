@@ -20,7 +20,7 @@ REST: Final = b""
 """The path of the door that has what no other claims."""
 
 
-class Opened(NamedTuple):
+class OpenedDoor(NamedTuple):
     """A door with its settings, read."""
 
     door: Door[Any]
@@ -35,7 +35,7 @@ class Opened(NamedTuple):
         return [path.rstrip("/").encode() for path in self.door.paths]
 
 
-def check_claims(doors: Sequence[Opened]) -> None:
+def check_claims(doors: Sequence[OpenedDoor]) -> None:
     """Raises ConfigInvalid when two doors of one port claim the same."""
     for one, other in itertools.combinations(doors, 2):
         for claimed in sorted({*one.paths} & {*other.paths}):
@@ -44,12 +44,12 @@ def check_claims(doors: Sequence[Opened]) -> None:
             raise _clash(one, other, host)
 
 
-def _clash(one: Opened, other: Opened, claimed: str) -> ConfigInvalid:
+def _clash(one: OpenedDoor, other: OpenedDoor, claimed: str) -> ConfigInvalid:
     hint = f"claims {claimed}, as {one.door.name} does: close one of them (enabled = false), or part them by [[listen]]"
     return ConfigInvalid(f"doors.{other.door.name}", None, hint)
 
 
-def share(doors: Mapping[str, Opened], handlers: Mapping[str, Handler]) -> Handler:
+def share(doors: Mapping[str, OpenedDoor], handlers: Mapping[str, Handler]) -> Handler:
     """The handler of a port with these doors; ``handlers`` has each of them by its name. Raises ConfigInvalid."""
     check_claims(list(doors.values()))
     tests = [*_host_tests(doors), *_mark_tests(doors)]
@@ -72,7 +72,7 @@ def share(doors: Mapping[str, Opened], handlers: Mapping[str, Handler]) -> Handl
     return dispatch
 
 
-def wording(doors: Mapping[str, Opened]) -> Callable[[Request, Objection], Response]:
+def wording(doors: Mapping[str, OpenedDoor]) -> Callable[[Request, Objection], Response]:
     """What a request is told that is refused before the doors of a port: the words of the door of its path."""
     claimed = [(path, opened.door.refuse) for opened in doors.values() for path in opened.paths]
     longest_first = sorted(claimed, key=lambda each: len(each[0]), reverse=True)
@@ -87,13 +87,13 @@ def wording(doors: Mapping[str, Opened]) -> Callable[[Request, Objection], Respo
     return word
 
 
-def _host_tests(doors: Mapping[str, Opened]) -> Iterator[tuple[str, Test]]:
+def _host_tests(doors: Mapping[str, OpenedDoor]) -> Iterator[tuple[str, Test]]:
     for name, opened in doors.items():
         if opened.hosts:
             yield name, _below(tuple(f".{host}".encode() for host in opened.hosts))
 
 
-def _mark_tests(doors: Mapping[str, Opened]) -> Iterator[tuple[str, Test]]:
+def _mark_tests(doors: Mapping[str, OpenedDoor]) -> Iterator[tuple[str, Test]]:
     for name, opened in doors.items():
         if opened.door.claims is not claims_nothing:
             yield name, opened.door.claims

@@ -9,7 +9,7 @@ import pytest
 
 from entrepot.config import Config
 from entrepot.config.settings import Log, Metrics
-from entrepot.http1.bodies import Arriving
+from entrepot.http1.bodies import ArrivingBody
 from entrepot.observe import Observer, _as_text
 from entrepot.wire.http import Headers, Request, Response
 
@@ -41,7 +41,7 @@ def test_what_the_server_failed_is_always_told(
     async def main() -> None:
         observer = Observer(handler, config)
         for status in (200, 404, 503):
-            await observer(Request("GET", b"%d" % status, b"", Headers([]), Arriving(Silent())))
+            await observer(Request("GET", b"%d" % status, b"", Headers([]), ArrivingBody(Silent())))
         observer.flush()
 
     asyncio.run(main())

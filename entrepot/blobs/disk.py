@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from entrepot.blobs.files import PLAIN, Files
-from entrepot.blobs.kinds import Kind, Opening, StoreSettings
+from entrepot.blobs.kinds import Opening, StoreKind, StoreSettings
 from entrepot.blobs.shelves import INCOMING, Shelves, is_store
 from entrepot.blobs.store import MAX_BLOB, Capabilities, Found, Sound
 from entrepot.blobs.threads import Shared, Threads
@@ -147,4 +147,4 @@ async def _check_mounted(opening: Opening, path: Path) -> None:
         raise Unavailable(f"store {opening.name}: the catalog names blobs in it, and {path} holds none: {hint}")
 
 
-KIND: Final = Kind(Settings, _open, _directory, silent=True)
+KIND: Final = StoreKind(Settings, _open, _directory, silent=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from entrepot.blobs.kinds import Kind, Opening, StoreSettings
+from entrepot.blobs.kinds import Opening, StoreKind, StoreSettings
 from entrepot.blobs.store import Capabilities, Found, Sound
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations import stored as rows
@@ -108,4 +108,4 @@ async def _open(opening: Opening, settings: Settings) -> AsyncIterator[InlineSto
     yield InlineStore(opening.database, opening.name)
 
 
-KIND: Final = Kind(Settings, _open, max_blob=MOST_INLINE)
+KIND: Final = StoreKind(Settings, _open, max_blob=MOST_INLINE)

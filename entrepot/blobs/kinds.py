@@ -1,7 +1,7 @@
 """The kinds of stores. A kind is one module of this package with a ``KIND`` in it; nothing else names it.
 
-What stands in ``[stores.<name>]`` are the settings of its kind, the class ``Kind.Settings``. From that, from the name
-and from what every store may need (:class:`Opening`) the kind opens a store; :func:`stack` puts around it what all
+What stands in ``[stores.<name>]`` are the settings of its kind, the class ``StoreKind.Settings``. From that, from the
+name and from what every store may need (:class:`Opening`) the kind opens a store; :func:`stack` puts around it what all
 stores have.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from entrepot import blobs
 from entrepot.blobs.store import MAX_BLOB, BlobStore, Keeper
-from entrepot.blobs.verified import Verified
+from entrepot.blobs.verified import VerifiedStore
 from entrepot.catalog.database import Database
 
 
@@ -51,7 +51,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class StoreKind:
     """One kind of stores. ``open`` gives a store for as long as its context lasts, and raises Unavailable.
 
     What has to be known before: ``directory``, where on this host it lives, from its settings, its name and the
@@ -68,16 +68,16 @@ class Kind:
 
 
 @functools.cache
-def kinds() -> Mapping[str, Kind]:
+def kinds() -> Mapping[str, StoreKind]:
     """Every kind by name, in alphabetical order. A module that needs a library of its own imports it when it opens."""
-    found: dict[str, Kind] = {}
+    found: dict[str, StoreKind] = {}
     for module in sorted(module.name for module in pkgutil.iter_modules(blobs.__path__)):
         kind = getattr(importlib.import_module(f"{blobs.__name__}.{module}"), "KIND", None)
-        if isinstance(kind, Kind):
+        if isinstance(kind, StoreKind):
             found[module] = kind
     return found
 
 
 def stack(keeper: Keeper) -> BlobStore:
     """A store as the rest of the program has it: with everything around it that every store has, the outermost last."""
-    return Verified(keeper)
+    return VerifiedStore(keeper)

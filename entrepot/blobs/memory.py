@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from entrepot.blobs.kinds import Kind, Opening, StoreSettings
+from entrepot.blobs.kinds import Opening, StoreKind, StoreSettings
 from entrepot.blobs.store import Capabilities, Found, Sound
 from entrepot.errors import BlobCorrupt, BlobMissing, StoreFull
 from entrepot.model import BlobId, Buffer, Span
@@ -86,4 +86,4 @@ async def _open(opening: Opening, settings: Settings) -> AsyncIterator[MemorySto
     yield MemoryStore(opening.name)
 
 
-KIND: Final = Kind(Settings, _open, shared=False)
+KIND: Final = StoreKind(Settings, _open, shared=False)

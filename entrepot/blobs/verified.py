@@ -22,7 +22,7 @@ def sound(id: BlobId, data: Buffer) -> bool:
     return digest(data) == id
 
 
-class Verified:
+class VerifiedStore:
     """A store of which no byte comes out that is not of a blob found sound. For one event loop."""
 
     def __init__(self, keeper: Keeper) -> None:

@@ -11,7 +11,7 @@ from entrepot.cli.progress import Tally
 from entrepot.cli.several import each
 from entrepot.cli.words import Misused
 from entrepot.core import Core
-from entrepot.core.objects import Copy, Source
+from entrepot.core.objects import Copy, CopySource
 from entrepot.errors import Corrupt, NameInvalid, ObjectMissing
 from entrepot.model import Listed
 
@@ -50,6 +50,6 @@ def plan(source: Remote, target: Remote, *, recursive: bool) -> Callable[[Core],
 
 
 async def _copy(core: Core, source: Remote, target: Remote, tally: Tally) -> None:
-    _, version = await core.objects.copy(ROOT, target.bucket, target.key, Copy(Source(source.bucket, source.key)))
+    _, version = await core.objects.copy(ROOT, target.bucket, target.key, Copy(CopySource(source.bucket, source.key)))
     tally.moved(version.size)
     tally.done(source, target, version.size)

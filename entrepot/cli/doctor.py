@@ -38,19 +38,19 @@ NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs",
 """File systems on which the write-ahead log of SQLite, shared memory between processes, is not safe."""
 
 
-class State(enum.StrEnum):
+class Grade(enum.StrEnum):
     OK = "ok"
     WARNING = "warning"
     BAD = "BAD"
 
 
-class Finding(NamedTuple):
-    state: State
+class Remark(NamedTuple):
+    state: Grade
     subject: str
     text: str
 
 
-Findings = Iterator[Finding]
+Findings = Iterator[Remark]
 
 
 def doctor(*, data: Data = None, config: File = None) -> int:
@@ -64,20 +64,20 @@ def doctor(*, data: Data = None, config: File = None) -> int:
     for examine in EXAMINATIONS:
         for finding in examine(chosen):
             say(f"{finding.state:8} {finding.subject:12} {finding.text}")
-            worst |= finding.state is State.BAD
+            worst |= finding.state is Grade.BAD
     return worst
 
 
-def _ok(subject: str, text: str) -> Finding:
-    return Finding(State.OK, subject, text)
+def _ok(subject: str, text: str) -> Remark:
+    return Remark(Grade.OK, subject, text)
 
 
-def _warning(subject: str, text: str) -> Finding:
-    return Finding(State.WARNING, subject, text)
+def _warning(subject: str, text: str) -> Remark:
+    return Remark(Grade.WARNING, subject, text)
 
 
-def _bad(subject: str, text: str) -> Finding:
-    return Finding(State.BAD, subject, text)
+def _bad(subject: str, text: str) -> Remark:
+    return Remark(Grade.BAD, subject, text)
 
 
 def _directories(config: Config) -> Findings:
@@ -122,7 +122,7 @@ def _write_durably(directory: Path) -> None:
                 Path(path).unlink()
 
 
-def _room(subject: str, directory: Path, least: int) -> Finding:
+def _room(subject: str, directory: Path, least: int) -> Remark:
     disk = shutil.disk_usage(directory)
     text = f"{size_text(disk.free)} free of {size_text(disk.total)}"
     if disk.free < least:
@@ -205,7 +205,7 @@ def _catalog(config: Config) -> Findings:
         yield _bad("catalog", fault(error))
 
 
-async def _inspect(config: Config) -> list[Finding]:
+async def _inspect(config: Config) -> list[Remark]:
     from entrepot.catalog.operations.consistency import list_stores
     from entrepot.catalog.operations.facts import durability, list_migrations
 
@@ -228,7 +228,7 @@ async def _inspect(config: Config) -> list[Finding]:
         return found
 
 
-async def _secrets(keys: Keys) -> Finding:
+async def _secrets(keys: Keys) -> Remark:
     """Whether every secret in the catalog was sealed under the key that there is."""
     try:
         closed = await keys.list_closed()
@@ -258,7 +258,7 @@ def _tls(config: Config) -> Findings:
             yield _warning("tls", f"{key} can be read by everybody (mode {mode:04o}): chmod 600 it")
 
 
-def _expiry(certificate: Path) -> Finding:
+def _expiry(certificate: Path) -> Remark:
     from cryptography import x509
 
     leaf = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
@@ -281,7 +281,7 @@ def _ports(config: Config) -> Findings:
             yield _ok("port", f"{listener_text(listener)} is free")
 
 
-def _taken(config: Config, listener: Listener) -> Finding:
+def _taken(config: Config, listener: Listener) -> Remark:
     from entrepot.serving import is_served
 
     try:

@@ -43,7 +43,7 @@ _KINDS: Final = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class Sending:
     """One file and where it goes. ``size`` is None for a stream, ``path`` for standard input."""
 
     path: Path | None
@@ -69,7 +69,7 @@ def plan(
     async def work(core: Core) -> int:
         with Tally(sum(sizes) if len(sizes) == len(uploads) else None) as tally:
 
-            async def store(upload: Upload) -> None:
+            async def store(upload: Sending) -> None:
                 await _store(core, upload, media_type, tally)
 
             await each(in_turn(uploads), store)
@@ -78,11 +78,11 @@ def plan(
     return work
 
 
-def _uploads(text: str, *, target: Remote, own: frozenset[Path], several: bool, recursive: bool) -> Iterator[Upload]:
+def _uploads(text: str, *, target: Remote, own: frozenset[Path], several: bool, recursive: bool) -> Iterator[Sending]:
     if text == STDIO:
         if several or target.folder:
             raise Misused("standard input has no name: say bucket/key")
-        yield Upload(None, target, None)
+        yield Sending(None, target, None)
         return
     path = Path(text)
     found = path.stat()
@@ -90,13 +90,13 @@ def _uploads(text: str, *, target: Remote, own: frozenset[Path], several: bool, 
         goal = target.below(path.name) if several else target.named(path.name)
         if not stat.S_ISREG(found.st_mode):
             raise ArgumentInvalid("source", path, _no_file(path, found.st_mode, goal))
-        yield Upload(path, goal, found.st_size)
+        yield Sending(path, goal, found.st_size)
     elif not recursive:
         raise Misused(f"{text} is a directory: add --recursive")
     else:
         below = target.below(path.resolve().name) if several else target
         for file, size in _files(path, own):
-            yield Upload(file, below.below(file.relative_to(path).as_posix()), size)
+            yield Sending(file, below.below(file.relative_to(path).as_posix()), size)
 
 
 def _no_file(path: Path, mode: int, target: Remote) -> str:
@@ -144,7 +144,7 @@ def _files(root: Path, own: frozenset[Path]) -> Iterator[tuple[Path, int]]:
                 complain(f"{path} is left out: it is not a file")
 
 
-async def _store(core: Core, upload: Upload, media_type: str | None, tally: Tally) -> None:
+async def _store(core: Core, upload: Sending, media_type: str | None, tally: Tally) -> None:
     """Store one file; what is wrong with it alone is told and counted."""
     target = upload.target
     source = "standard input" if upload.path is None else str(upload.path)

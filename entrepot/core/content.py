@@ -22,7 +22,7 @@ from entrepot.blobs.store import BlobStore, digest, receive
 from entrepot.catalog.database import Database
 from entrepot.catalog.operations.blobs import claim, forget
 from entrepot.core.budget import Budget, Gathering
-from entrepot.core.reading import Reader
+from entrepot.core.reading import ContentReader
 from entrepot.core.room import CATALOG, Room
 from entrepot.digests import Digest, digest_of, new_digest
 from entrepot.errors import BodyIncomplete, Busy, DigestMismatch, EntrepotError, TooLarge, Unavailable
@@ -102,7 +102,7 @@ class Content:
         self._clock = clock
         # One that is slow holds up no other, and no body waits for a store while it holds a place among the hashers.
         self._slots = {name: asyncio.Semaphore(store.capabilities.concurrency) for name, store in stores.items()}
-        self._reader = Reader(database, self.stores, budget)
+        self._reader = ContentReader(database, self.stores, budget)
         self._hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="hash")
 
     async def take(self, store: str, body: AsyncIterator[Buffer], intake: Intake) -> Received:

@@ -13,7 +13,7 @@ from entrepot.errors import EntrepotError
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class HealthState:
     """Of the catalog or of a store: ``problem`` is None when it is well. ``free`` and ``total`` are
     bytes of its file system, None where it has none on this host.
     """
@@ -33,22 +33,22 @@ class Health:
     stores: Mapping[str, BlobStore]
     room: Room = field(default_factory=Room)
 
-    async def catalog(self) -> State:
+    async def catalog(self) -> HealthState:
         """How the catalog is."""
         try:
             await self.database.check()
         except EntrepotError as error:
-            return State(str(error))
-        return State(short=self.room.is_short(CATALOG))
+            return HealthState(str(error))
+        return HealthState(short=self.room.is_short(CATALOG))
 
-    async def store(self, name: str) -> State:
+    async def store(self, name: str) -> HealthState:
         """How a store is. A full one is well: it can be read and deleted from."""
         try:
             room = await probe(self.stores[name])
         except EntrepotError as error:
-            return State(str(error))
+            return HealthState(str(error))
         short = self.room.is_short(name)
-        return State(short=short) if room is None else State(None, short, room.free, room.total)
+        return HealthState(short=short) if room is None else HealthState(None, short, room.free, room.total)
 
     def is_short(self) -> bool:
         """Whether so little room is left anywhere that objects are refused."""

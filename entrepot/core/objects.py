@@ -64,7 +64,7 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CopySource:
     """An object to copy from."""
 
     bucket: str
@@ -80,7 +80,7 @@ class Copy:
     of an intake are.
     """
 
-    source: Source
+    source: CopySource
     meta: Meta | None = None
     keep: tuple[str, ...] = ()
     when: Precondition = ALWAYS

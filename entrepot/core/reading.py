@@ -102,7 +102,7 @@ class _Held:
             self._booking = None
 
 
-class Reader:
+class ContentReader:
     """Reads content over the stores of one process."""
 
     def __init__(self, database: Database, stores: Mapping[str, BlobStore], budget: Budget) -> None:

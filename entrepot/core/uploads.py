@@ -26,7 +26,7 @@ from entrepot.core.access import Action, Resource
 from entrepot.core.buckets import Buckets
 from entrepot.core.content import Content, Intake
 from entrepot.core.names import check_meta
-from entrepot.core.objects import Objects, Source, etag_of, stream
+from entrepot.core.objects import CopySource, Objects, etag_of, stream
 from entrepot.core.tags import OF_OBJECT, check_tags
 from entrepot.digests import digest_of
 from entrepot.errors import Invalid, PreconditionFailed, RangeInvalid, Superseded, UploadMissing
@@ -155,7 +155,7 @@ class Uploads:
         return await self.database.write(rows.put_part(place.upload_id, place.bucket, part, self.clock()))
 
     async def copy_part(
-        self, who: Principal, place: Place, number: int, source: Source, span: Span | None, expect: Expect
+        self, who: Principal, place: Place, number: int, source: CopySource, span: Span | None, expect: Expect
     ) -> tuple[Version, Part]:
         """Store a stretch of another version as a part; returns that version too. Blobs that are there
         are not written again.

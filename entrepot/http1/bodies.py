@@ -10,14 +10,14 @@ from entrepot.errors import BodyIncomplete, BodyStalled
 from entrepot.wire.incoming import Incoming
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """Where a body comes from."""
 
     def more(self) -> None:
         """A reader waits: read on, and tell a client that asked that it may send."""
 
 
-class Arriving(Incoming):
+class ArrivingBody(Incoming):
     """Fed by a connection, read by a handler. ``waiting_since`` is when the reader began to wait for more; None while
     it does not. ``whole`` tells that all of it has come, read or not, ``held`` how many bytes wait for the reader.
     One that is ``overlooked`` has no reader any more: what comes is counted and thrown away.
@@ -25,7 +25,7 @@ class Arriving(Incoming):
 
     __slots__ = ("_failed", "_pieces", "_source", "_waited", "_waiter", "held", "overlooked", "waiting_since", "whole")
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BodySource) -> None:
         self.received = 0  # as Incoming does; a call of its own would be felt here
         self.ended = self.broken = False
         self._source = source
@@ -105,6 +105,6 @@ class _Nowhere:
         """There is no more."""
 
 
-NOTHING: Final = Arriving(_Nowhere())
+NOTHING: Final = ArrivingBody(_Nowhere())
 """The body of every request that has none."""
 NOTHING.finish()

@@ -14,7 +14,7 @@ from entrepot.http1.bodies import NOTHING
 from entrepot.http1.machine import CROWDED, DEAF, END, Exchange, Machine
 from entrepot.http1.parser import Refused
 from entrepot.http1.patience import Patience, Unsent
-from entrepot.http1.service import Place, Service
+from entrepot.http1.service import Admission, Service
 from entrepot.http1.turns import Turns
 from entrepot.wire.http import Buffer, Handler
 from entrepot.wire.incoming import DRAIN_BYTES
@@ -29,7 +29,7 @@ class Connection(asyncio.Protocol):
     answered before, ``_ended`` that the client sends no more.
     """
 
-    def __init__(self, service: Service, handler: Handler, place: Place | None = None) -> None:
+    def __init__(self, service: Service, handler: Handler, place: Admission | None = None) -> None:
         self._service = service
         self._turns = Turns(self, service, handler)
         self._place = place
@@ -50,12 +50,12 @@ class Connection(asyncio.Protocol):
         client = peer[0] if isinstance(peer, tuple) else ""  # over a Unix socket nobody has an address
         service = self._service
         place = self._place or service.find_place()
-        paths = service.watched if place is Place.SPARE else (b"",)
+        paths = service.watched if place is Admission.SPARE else (b"",)
         self._machine = Machine(service.header_bytes, scheme=self._scheme, client=client, paths=paths)
         service.connections.add(self)
         if service.stopping:  # accepted just before, or a handshake that was under way
             self.transport.abort()
-        elif place is Place.NONE:
+        elif place is Admission.NONE:
             self._begin(self._machine.refuse(Refused(503, CROWDED)))
 
     def data_received(self, data: bytes) -> None:

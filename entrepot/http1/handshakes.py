@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from entrepot.http1.connection import Connection
-from entrepot.http1.service import Place, Service
+from entrepot.http1.service import Admission, Service
 from entrepot.wire.http import Handler
 
 PAUSE_SECONDS: Final = 0.1
@@ -65,7 +65,7 @@ class Handshakes:
                     await asyncio.sleep(PAUSE_SECONDS)
                     continue
                 place = self._service.find_place()
-                if place is Place.NONE:
+                if place is Admission.NONE:
                     client.close()
                     continue
                 task = loop.create_task(self._greet(client, place))
@@ -77,7 +77,7 @@ class Handshakes:
             for task in self._under_way:
                 task.cancel()
 
-    async def _greet(self, client: socket.socket, place: Place) -> None:
+    async def _greet(self, client: socket.socket, place: Admission) -> None:
         with contextlib.suppress(OSError):  # not TLS, too slow, or gone: nobody is there to be told
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: Connection(self._service, self._handler, place), client, ssl=self._tls(),

@@ -32,7 +32,7 @@ CROWDED: Final = "there are too many connections"
 _LINE_ENDS: Final = {"1.1": b" HTTP/1.1\r\n", "1.0": b" HTTP/1.0\r\n"}
 
 
-class State(enum.Enum):
+class Phase(enum.Enum):
     """Where in the stream of a client a connection is."""
 
     IDLE = "nothing of a next request has come"
@@ -48,7 +48,7 @@ class Mark(enum.Enum):
     CUT = "no more of it will come"
 
 
-IDLE, HEAD, BODY, DEAF = State
+IDLE, HEAD, BODY, DEAF = Phase
 END: Final = Mark.END
 CUT: Final = Mark.CUT
 
@@ -97,7 +97,7 @@ class Machine:
     def __init__(
         self, header_bytes: int = 16_384, *, scheme: str = "http", client: str = "", paths: tuple[bytes, ...] = (b"",)
     ) -> None:
-        self.state: State = IDLE
+        self.state: Phase = IDLE
         self.midway = False
         self.unanswered = 0
         self._scheme = scheme

@@ -17,7 +17,7 @@ class Refused(ValueError):
         self.objection = Objection(status, text)
 
 
-class Reader(Protocol):
+class RequestReader(Protocol):
     """Whom the parser tells of what it finds; more methods of httptools' are found by their names."""
 
     def without_offer(self, rest: bytes) -> bytes:
@@ -30,7 +30,7 @@ class Parser:
     library may have seen the end of the connection in the first attempt. ``head`` tells of the present head.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: RequestReader) -> None:
         self.head = httptools.HttpRequestParser(reader)
         self._reader = reader
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.http1.bodies import Arriving
-from entrepot.http1.machine import HEAD, IDLE, State
+from entrepot.http1.bodies import ArrivingBody
+from entrepot.http1.machine import HEAD, IDLE, Phase
 from entrepot.wire.incoming import LINGER_SECONDS, is_too_slow
 
 HEAD_SECONDS: Final = 30
@@ -26,14 +26,14 @@ class Patience:
     linger: float = LINGER_SECONDS
     body_rate: float = 0
 
-    def has_body_stalled(self, body: Arriving, now: float) -> bool:
+    def has_body_stalled(self, body: ArrivingBody, now: float) -> bool:
         """Whether the reader of a body waits for it in vain."""
         since = body.waiting_since
         return since is not None and (
             now - since > self.stall or is_too_slow(body.received + body.held, body.waited(now), self.body_rate)
         )
 
-    def between(self, state: State, *, served: bool) -> float:
+    def between(self, state: Phase, *, served: bool) -> float:
         """For how long a client is waited for while no request of it is under way."""
         if state is IDLE and served:
             return self.idle

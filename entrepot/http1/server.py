@@ -23,7 +23,7 @@ SWEEP_SECONDS: Final = 5
 """How often connections that do not get on are looked for."""
 
 
-class Listener(NamedTuple):
+class BoundListener(NamedTuple):
     """A bound socket, the handler of what comes in by it, and the TLS of the next handshake if it speaks TLS."""
 
     socket: socket.socket
@@ -41,7 +41,7 @@ class Server:
         self._patience = patience or Patience()
         self._stop_seconds = stop_seconds
 
-    async def run(self, listeners: Sequence[Listener], stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    async def run(self, listeners: Sequence[BoundListener], stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Serve until ``stop`` is set and requests in flight have been answered. ``ready`` is called when
         connections are taken. Raises OSError when an address cannot be listened on.
         """
@@ -57,7 +57,7 @@ class Server:
             sweeper.cancel()
 
     @contextlib.asynccontextmanager
-    async def _taking(self, listener: Listener) -> AsyncIterator[None]:
+    async def _taking(self, listener: BoundListener) -> AsyncIterator[None]:
         """Take connections inside. Raises OSError."""
         loop = asyncio.get_running_loop()
         sock, handler, tls = listener

@@ -25,7 +25,7 @@ LOOK_SECONDS: Final = 0.05
 """How long it is believed that nobody makes way."""
 
 
-class Place(enum.Enum):
+class Admission(enum.Enum):
     """What a connection may ask for."""
 
     ANY = "everything"
@@ -62,12 +62,12 @@ class Service:
         self._waiting: list[tuple[float, Guest]] = []
         self._looks_from = 0.0
 
-    def find_place(self) -> Place:
+    def find_place(self) -> Admission:
         """The place of one more."""
         taken = len(self.connections) + len(self.handshakes)
         if taken < self.most or self._make_room():
-            return Place.ANY
-        return Place.SPARE if taken < self.most + self.spare else Place.NONE
+            return Admission.ANY
+        return Admission.SPARE if taken < self.most + self.spare else Admission.NONE
 
     def _make_room(self) -> bool:
         """Let the guest go who waits longest; False when there is none to go."""

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import structlog
 
 from entrepot.http1.answers import Broken, Outlet, StreamFailed
-from entrepot.http1.bodies import Arriving
+from entrepot.http1.bodies import ArrivingBody
 from entrepot.http1.machine import Exchange
 from entrepot.http1.service import Service
 from entrepot.wire.http import Handler, Request
@@ -54,7 +54,7 @@ class Turns:
     def add(self, exchange: Exchange) -> None:
         """Answer a request when its turn comes."""
         if exchange.content:
-            exchange.body = exchange.request.body = Arriving(self)
+            exchange.body = exchange.request.body = ArrivingBody(self)
         exchange.request.server = self
         self.waiting.append(exchange)
         if len(self.waiting) == 1:

@@ -19,7 +19,7 @@ import uvloop
 from entrepot.app import WATCHED, open_ports
 from entrepot.config import Config
 from entrepot.http1.patience import Patience
-from entrepot.http1.server import Listener, Server
+from entrepot.http1.server import BoundListener, Server
 from entrepot.http1.service import Service
 from entrepot.observe import configure_log
 from entrepot.serving.heartbeat import BEAT_SECONDS, Heartbeat
@@ -81,7 +81,7 @@ async def _answer(config: Config, place: int, doorsteps: Sequence[Doorstep], hea
     limits = config.limits
     async with open_ports(config) as port:
         listeners = [
-            Listener(each.sockets[place], port(each.listener), None if each.tls is None else each.tls.current)
+            BoundListener(each.sockets[place], port(each.listener), None if each.tls is None else each.tls.current)
             for each in doorsteps
         ]
         _calm_collector()

@@ -13,7 +13,7 @@ import pytest
 from entrepot.blobs.disk import WRITERS, DiskStore
 from entrepot.blobs.kinds import stack
 from entrepot.blobs.store import MAX_BLOB, BlobStore, Capabilities, digest, receive
-from entrepot.blobs.verified import Verified, sound
+from entrepot.blobs.verified import VerifiedStore, sound
 from entrepot.errors import BlobCorrupt, BlobMissing, Unavailable
 from entrepot.model import BlobId, Buffer, Span
 from tests.blobs.watched import Watched
@@ -64,8 +64,8 @@ def disk(root: Path, files: Watched) -> Iterator[DiskStore]:
 
 
 @pytest.fixture
-def store(disk: DiskStore) -> Verified:
-    return Verified(disk)
+def store(disk: DiskStore) -> VerifiedStore:
+    return VerifiedStore(disk)
 
 
 def unmount(root: Path) -> None:
@@ -83,7 +83,7 @@ def incoming(root: Path) -> list[Path]:
     return list((root / "tmp").iterdir())
 
 
-async def keep_and_trust(store: Verified, data: bytes) -> BlobId:
+async def keep_and_trust(store: VerifiedStore, data: bytes) -> BlobId:
     """A blob old enough that the store trusts what it verified; it has."""
     id = await receive(store, data)
     await asyncio.sleep(0.06)
@@ -155,7 +155,7 @@ class TestTwoStoresOfOneDirectory(BlobStoreContract):
         assert await backdoor.peek(id) == data
 
 
-async def test_where_a_blob_lies_and_who_may_read_it(store: Verified, root: Path) -> None:
+async def test_where_a_blob_lies_and_who_may_read_it(store: VerifiedStore, root: Path) -> None:
     id = await receive(store, b"x")
     path = place(root, id)
     assert path.read_bytes() == b"x"
@@ -164,7 +164,7 @@ async def test_where_a_blob_lies_and_who_may_read_it(store: Verified, root: Path
     assert incoming(root) == []
 
 
-async def test_names_that_are_no_blobs_are_passed_over(store: Verified, root: Path) -> None:
+async def test_names_that_are_no_blobs_are_passed_over(store: VerifiedStore, root: Path) -> None:
     id = await receive(store, b"x")
     shelf = place(root, id).parent
     for name in ("README", "f" * 64, id.hex().upper(), id.hex() + "0", id.hex()[:4] + "g" * 60):
@@ -176,7 +176,7 @@ async def test_names_that_are_no_blobs_are_passed_over(store: Verified, root: Pa
     assert await listed(store) == [id]
 
 
-async def test_a_put_of_what_is_there_renews_its_date(store: Verified, root: Path) -> None:
+async def test_a_put_of_what_is_there_renews_its_date(store: VerifiedStore, root: Path) -> None:
     id = await receive(store, b"x")
     os.utime(place(root, id), (1, 1))
     before = time.time()
@@ -201,7 +201,7 @@ def test_what_cannot_be_swept_is_in_nobodys_way(root: Path) -> None:
     DiskStore(root, "disk").close()
 
 
-async def test_a_part_of_a_verified_blob_is_read_alone(store: Verified, files: Watched) -> None:
+async def test_a_part_of_a_verified_blob_is_read_alone(store: VerifiedStore, files: Watched) -> None:
     data = sample(200_000)
     id = await keep_and_trust(store, data)
     files.taken()
@@ -209,7 +209,7 @@ async def test_a_part_of_a_verified_blob_is_read_alone(store: Verified, files: W
     assert [call.split()[-1] for call in files.taken()] == ["1000+500"]
 
 
-async def test_the_first_part_reads_all_and_those_beside_it_share_that(store: Verified, files: Watched) -> None:
+async def test_the_first_part_reads_all_and_those_beside_it_share_that(store: VerifiedStore, files: Watched) -> None:
     data = sample(200_000)
     id = await receive(store, data)
     files.taken()
@@ -220,7 +220,7 @@ async def test_the_first_part_reads_all_and_those_beside_it_share_that(store: Ve
 
 @pytest.mark.parametrize("most", [700_000, 1 << 40])
 async def test_a_large_blob_is_read_however_little_comes_at_once(
-    store: Verified, root: Path, files: Watched, most: int
+    store: VerifiedStore, root: Path, files: Watched, most: int
 ) -> None:
     data = sample((2 << 20) + 5)
     id = await receive(store, data)
@@ -237,7 +237,7 @@ async def test_a_large_blob_is_read_however_little_comes_at_once(
 
 
 async def test_who_waits_for_a_part_holds_no_more(
-    disk: DiskStore, store: Verified, root: Path, monkeypatch: pytest.MonkeyPatch
+    disk: DiskStore, store: VerifiedStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = sample(5000)
     id = await receive(store, data)
@@ -249,7 +249,7 @@ async def test_who_waits_for_a_part_holds_no_more(
 
 
 async def test_a_file_just_written_is_not_trusted_yet(
-    store: Verified, root: Path, monkeypatch: pytest.MonkeyPatch
+    store: VerifiedStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within a tick of the file system's clock a second change has the same stamp as the first."""
     id = await receive(store, sample(5000))
@@ -260,7 +260,7 @@ async def test_a_file_just_written_is_not_trusted_yet(
         assert (store._recent.find(id) is not None) is trusted
 
 
-async def test_a_file_put_in_the_place_of_a_verified_one_is_verified_itself(store: Verified, root: Path) -> None:
+async def test_a_file_put_in_the_place_of_a_verified_one_is_verified_itself(store: VerifiedStore, root: Path) -> None:
     data = sample(5000)
     id = await keep_and_trust(store, data)
     assert store._recent.find(id) is not None
@@ -271,7 +271,7 @@ async def test_a_file_put_in_the_place_of_a_verified_one_is_verified_itself(stor
         await store.get(id, Span(0, 1))
 
 
-async def test_reads_and_writes_that_do_less_than_asked(root: Path, store: Verified, files: Watched) -> None:
+async def test_reads_and_writes_that_do_less_than_asked(root: Path, store: VerifiedStore, files: Watched) -> None:
     files.most = 999
     data = sample(10_000)
     id = await receive(store, data)
@@ -284,7 +284,7 @@ async def test_reads_and_writes_that_do_less_than_asked(root: Path, store: Verif
 
 
 async def test_a_file_too_large_for_a_blob_is_damage_and_is_not_read(
-    store: Verified, root: Path, files: Watched
+    store: VerifiedStore, root: Path, files: Watched
 ) -> None:
     id = digest(b"x")
     await Directory(root).plant(id, b"x")
@@ -296,7 +296,7 @@ async def test_a_file_too_large_for_a_blob_is_damage_and_is_not_read(
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 async def test_what_is_no_file_in_the_place_of_a_blob_is_damage(
-    make: Callable[[Path], None], store: Verified, root: Path
+    make: Callable[[Path], None], store: VerifiedStore, root: Path
 ) -> None:
     id = digest(b"x")
     place(root, id).parent.mkdir(parents=True)
@@ -306,7 +306,7 @@ async def test_what_is_no_file_in_the_place_of_a_blob_is_damage(
     assert await store.put(id, b"x") is True
 
 
-async def test_a_disk_that_is_not_mounted_is_not_an_empty_one(store: Verified, root: Path) -> None:
+async def test_a_disk_that_is_not_mounted_is_not_an_empty_one(store: VerifiedStore, root: Path) -> None:
     id = await receive(store, b"x")
     unmount(root)
     for call in (store.get(id), store.get(id, Span(0, 1)), store.stat([id]), store.remove([id]), listed(store)):
@@ -326,7 +326,7 @@ def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
         DiskStore(tmp_path / "file" / "blobs", "disk")
 
 
-async def test_a_sound_file_that_came_meanwhile_is_not_set_aside(store: Verified, root: Path, files: Watched) -> None:
+async def test_a_sound_file_that_came_meanwhile_stays(store: VerifiedStore, root: Path, files: Watched) -> None:
     """Another process replaces a damaged file between our reading it and our moving it."""
     data = sample(5000)
     id = digest(data)
@@ -352,7 +352,7 @@ async def test_a_sound_file_that_came_meanwhile_is_not_set_aside(store: Verified
     assert calls.index(f"fsync_dir {shelf}") < next(i for i, call in enumerate(calls) if call.startswith("unlink"))
 
 
-async def test_a_put_cancelled_while_the_disk_is_busy(store: Verified, root: Path, files: Watched) -> None:
+async def test_a_put_cancelled_while_the_disk_is_busy(store: VerifiedStore, root: Path, files: Watched) -> None:
     """It ends when its thread does: until then the bytes are in use."""
     data = sample(5000)
     id = digest(data)
@@ -377,7 +377,7 @@ async def test_a_put_cancelled_while_the_disk_is_busy(store: Verified, root: Pat
 
 
 async def test_a_put_cancelled_before_its_turn_never_begins(
-    disk: DiskStore, store: Verified, root: Path, files: Watched
+    disk: DiskStore, store: VerifiedStore, root: Path, files: Watched
 ) -> None:
     go = threading.Event()
     busy = [disk._writers.submit(go.wait, 60) for _ in range(WRITERS)]
@@ -392,7 +392,7 @@ async def test_a_put_cancelled_before_its_turn_never_begins(
     assert all(job.result() for job in busy)
 
 
-async def test_missing_is_said_of_a_blob_removed_by_another_process(store: Verified, root: Path) -> None:
+async def test_missing_is_said_of_a_blob_removed_by_another_process(store: VerifiedStore, root: Path) -> None:
     id = await keep_and_trust(store, sample(5000))
     place(root, id).unlink()
     with pytest.raises(BlobMissing):

@@ -26,7 +26,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from entrepot.blobs.kinds import Kind, StoreSettings
+from entrepot.blobs.kinds import StoreKind, StoreSettings
 from entrepot.blobs.memory import MemoryStore
 
 kept = {}
@@ -47,7 +47,7 @@ async def opened(opening, settings):
         kept[opening.name] = None
 
 
-KIND = Kind(Settings, opened, max_blob=1 << 20)
+KIND = StoreKind(Settings, opened, max_blob=1 << 20)
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 from entrepot.blobs.disk import DiskStore
 from entrepot.blobs.kinds import stack
 from entrepot.blobs.memory import MemoryStore
-from entrepot.blobs.probe import Room, probe
+from entrepot.blobs.probe import Space, probe
 from entrepot.blobs.store import Capabilities
 from entrepot.errors import Unavailable
 
@@ -15,7 +15,7 @@ from entrepot.errors import Unavailable
 async def test_the_room_of_a_disk(tmp_path: Path) -> None:
     store = DiskStore(tmp_path / "blobs", "disk")
     room = await probe(stack(store))
-    assert isinstance(room, Room)
+    assert isinstance(room, Space)
     assert 0 < room.free <= room.total
     assert [id async for id in store.list()] == []
     store.close()

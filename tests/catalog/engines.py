@@ -13,7 +13,7 @@ import apsw
 
 from entrepot.catalog.database import Database, Transaction
 from entrepot.catalog.postgres.engine import PostgreSQL
-from entrepot.catalog.postgres.lanes import DEFAULT_LIMITS, Limits
+from entrepot.catalog.postgres.lanes import DEFAULT_LIMITS, LaneBounds
 from entrepot.catalog.sqlite.engine import SQLite
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Memory:
 
 
 class Server:
-    def __init__(self, postgres: Postgres, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, postgres: Postgres, limits: LaneBounds = DEFAULT_LIMITS) -> None:
         self._postgres = postgres
         self._limits = limits
         self.renew()

@@ -17,7 +17,7 @@ from entrepot.catalog.operations.buckets import delete_bucket
 from entrepot.catalog.operations.uploads import abort_upload, create_upload, put_part
 from entrepot.catalog.postgres.engine import PostgreSQL
 from entrepot.catalog.postgres.errors import DATABASE_ERRORS, translate
-from entrepot.catalog.postgres.lanes import Limits, lock_text
+from entrepot.catalog.postgres.lanes import LaneBounds, lock_text
 from entrepot.errors import Busy, ConfigInvalid, Corrupt, EntrepotError, StoreFull, Superseded, Unavailable
 from entrepot.model import Bytes, Checksums, Meta, Part, Upload
 from tests.catalog.engines import Server, write_once
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.catalog.engines import Engine
     from tests.postgres import Postgres
 
-LIMITS = Limits(readers=2, pages=1, writers=2, heavy=1, read_seconds=0.5, write_seconds=1.0, wait_seconds=0.3)
+LIMITS = LaneBounds(readers=2, pages=1, writers=2, heavy=1, read_seconds=0.5, write_seconds=1.0, wait_seconds=0.3)
 SLEEP = Sql("SELECT pg_sleep(30)")
 TRY = Sql("SELECT 1")
 IN_USE = Sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")

@@ -12,7 +12,7 @@ import pytest
 from entrepot.core import Query
 from entrepot.core.access import DEFAULT, PRESENT, Access, Action, Explanation, Resource
 from entrepot.core.content import Intake
-from entrepot.core.objects import Copy, Put, Source
+from entrepot.core.objects import Copy, CopySource, Put
 from entrepot.core.uploads import InOrder, Place
 from entrepot.errors import ArgumentInvalid, Denied
 from entrepot.model import ANONYMOUS, Bucket, Buffer, Meta, Principal, Right, Versioning
@@ -95,7 +95,7 @@ async def complete(services: Services, who: Principal, key: str = "k") -> None:
 CHANGING: dict[str, Callable[[Services, Principal], Awaitable[object]]] = {
     "put of few bytes": put,
     "put": lambda services, who: put(services, who, asking=True),
-    "copy": lambda services, who: services.objects.copy(who, "bucket", "k", Copy(Source("bucket", "source"))),
+    "copy": lambda services, who: services.objects.copy(who, "bucket", "k", Copy(CopySource("bucket", "source"))),
     "complete": complete,
     "delete": lambda services, who: services.objects.delete(who, "bucket", "k"),
     "delete of a version": lambda services, who: services.objects.delete(who, "bucket", "k", "null"),

@@ -13,7 +13,7 @@ from entrepot.catalog.database import Sql, Transaction, run
 from entrepot.catalog.operations.consistency import find_broken
 from entrepot.catalog.operations.upkeep import list_blobs
 from entrepot.core.content import Intake
-from entrepot.core.objects import Copy, Put, Source
+from entrepot.core.objects import Copy, CopySource, Put
 from entrepot.core.uploads import Place
 from entrepot.errors import Superseded
 from entrepot.model import Buffer, Meta
@@ -59,7 +59,7 @@ async def test_a_copy_that_is_read_has_the_digests_of_its_door(digests: tuple[st
     async with opened() as (services, _):
         await put(services, "source", DATA["pieces"])
         await services.database.write(_move("other"))
-        copy = Copy(Source("bucket", "source"), digests=digests)
+        copy = Copy(CopySource("bucket", "source"), digests=digests)
         _, version = await services.objects.copy(ROOT, "bucket", "copied", copy)
         md5 = hashlib.md5(DATA["pieces"], usedforsecurity=False).hexdigest()
         assert (version.etag == md5) is (digests == ("md5",))
@@ -106,7 +106,7 @@ async def test_what_comes_goes_to_the_new_store_copies_too() -> None:
         await services.database.write(_move("other"))
         await put(services, "after", DATA["pieces"])
         for source in ("before", "inline"):
-            await services.objects.copy(ROOT, "bucket", f"{source} copied", Copy(Source("bucket", source)))
+            await services.objects.copy(ROOT, "bucket", f"{source} copied", Copy(CopySource("bucket", source)))
         await check_whole(services)
         assert [await store_of(services, key) for key in ("before", "after", "before copied")] == [
             "main", "other", "other",

@@ -9,7 +9,7 @@ import pytest
 
 from entrepot.core.content import Intake
 from entrepot.core.names import MOST_METADATA, check_bucket_name, check_key, check_meta
-from entrepot.core.objects import Copy, Put, Source
+from entrepot.core.objects import Copy, CopySource, Put
 from entrepot.core.uploads import Place
 from entrepot.errors import ArgumentInvalid, KeyTooLong, NameInvalid, NothingToMatch, PreconditionFailed, TooLarge
 from entrepot.model import Meta, Precondition
@@ -24,8 +24,8 @@ WAYS: dict[str, Way] = {
     "put": lambda s, key: s.objects.put(ROOT, "bucket", key, pieces([b"x"]), replace_asking()),
     "put of few bytes": lambda s, key: s.objects.put(ROOT, "bucket", key, pieces([b"x"]), SMALL),
     "open": lambda s, key: s.objects.open(ROOT, "bucket", key),
-    "copy to": lambda s, key: s.objects.copy(ROOT, "bucket", key, Copy(Source("bucket", "there"))),
-    "copy from": lambda s, key: s.objects.copy(ROOT, "bucket", "new", Copy(Source("bucket", key))),
+    "copy to": lambda s, key: s.objects.copy(ROOT, "bucket", key, Copy(CopySource("bucket", "there"))),
+    "copy from": lambda s, key: s.objects.copy(ROOT, "bucket", "new", Copy(CopySource("bucket", key))),
     "delete": lambda s, key: s.objects.delete(ROOT, "bucket", key),
     "delete a version": lambda s, key: s.objects.delete(ROOT, "bucket", key, "null"),
     "tags": lambda s, key: s.objects.tags(ROOT, "bucket", key),
@@ -85,7 +85,7 @@ async def test_metadata_has_a_bound_of_bytes_whatever_writes_it() -> None:
             await services.buckets.create(ROOT, "bucket")
             for act in (
                 services.objects.put(ROOT, "bucket", "k", pieces([b"x"]), replace(SMALL, meta=meta)),
-                services.objects.copy(ROOT, "bucket", "k", Copy(Source("bucket", "k"), meta)),
+                services.objects.copy(ROOT, "bucket", "k", Copy(CopySource("bucket", "k"), meta)),
                 services.uploads.create(ROOT, "bucket", "k", meta),
             ):
                 with pytest.raises(TooLarge) as caught:

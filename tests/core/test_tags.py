@@ -8,7 +8,7 @@ import pytest
 
 from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.core.content import Intake
-from entrepot.core.objects import Copy, Put, Source
+from entrepot.core.objects import Copy, CopySource, Put
 from entrepot.core.uploads import Place
 from entrepot.errors import (
     DeleteMarkerFound,
@@ -50,7 +50,7 @@ async def test_a_copy_has_those_of_its_source_unless_it_is_given_others() -> Non
         await put(services, "source", {"a": "1"})
         for given, expected in ((None, {"a": "1"}), ({"b": "2"}, {"b": "2"}), ({}, {})):
             for keep in ((), ("sha1",)):  # one that reads the bytes as well
-                copy = Copy(Source("bucket", "source"), None, keep, tags=given)
+                copy = Copy(CopySource("bucket", "source"), None, keep, tags=given)
                 _, version = await services.objects.copy(ROOT, "bucket", "copy", copy)
                 assert (await tags_of(services, "copy"), version.tags) == (expected, len(expected))
 
@@ -122,7 +122,7 @@ async def test_their_limits() -> None:
             with pytest.raises(error):
                 await put(services, "key", wrong)
             with pytest.raises(error):
-                await services.objects.copy(ROOT, "bucket", "key", Copy(Source("bucket", "key"), tags=wrong))
+                await services.objects.copy(ROOT, "bucket", "key", Copy(CopySource("bucket", "key"), tags=wrong))
             with pytest.raises(error):
                 await services.uploads.create(ROOT, "bucket", "key", Meta(), tags=wrong)
         fifty = {f"name {number}": "" for number in range(50)}

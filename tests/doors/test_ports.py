@@ -12,7 +12,7 @@ from entrepot.core import Core
 from entrepot.doors import Door
 from entrepot.doors.s3 import DOOR as S3
 from entrepot.errors import ConfigInvalid
-from entrepot.ports import Opened, check_claims, share
+from entrepot.ports import OpenedDoor, check_claims, share
 from entrepot.wire.http import Handler, Headers, Request, Response
 
 
@@ -21,10 +21,10 @@ class Settings:
     domain: tuple[str, ...] = ()
 
 
-def door(name: str, *paths: str, domain: Sequence[str] = ()) -> Opened:
+def door(name: str, *paths: str, domain: Sequence[str] = ()) -> OpenedDoor:
     """A door that answers with its name."""
     made = Door(name=name, settings=Settings, build=answering, paths=paths, hosts=lambda settings: settings.domain)
-    return Opened(made, Settings(domain=tuple(domain)))
+    return OpenedDoor(made, Settings(domain=tuple(domain)))
 
 
 def answering(core: Core, settings: Settings) -> Handler:
@@ -55,12 +55,12 @@ def ask(port: Handler, target: str, *fields: tuple[bytes, bytes], mount: str = "
     return response.body.decode() or str(response.status)
 
 
-def port(*doors: Opened) -> Handler:
+def port(*doors: OpenedDoor) -> Handler:
     by_name = {opened.door.name: opened for opened in doors}
     return share(by_name, {name: saying(name) for name in by_name})
 
 
-S3_OPEN = Opened(S3, S3.settings(domain=("s3.test",)))
+S3_OPEN = OpenedDoor(S3, S3.settings(domain=("s3.test",)))
 ALL = (
     S3_OPEN, door("monitor", "/health", "/minio/health"), door("storage", "/storage/v1/"),
     door("render", "/storage/v1/render"), door("sites", "/preview", domain=["sites.test"]),
@@ -111,7 +111,7 @@ def test_what_no_door_claims_is_not_found() -> None:
 @pytest.mark.parametrize("other", [
     door("other", "/x", "/storage/v1"), door("other", "/"), door("other", domain=["S3.test"]),
 ])  # fmt: skip
-def test_two_doors_that_claim_the_same_are_refused(other: Opened) -> None:
+def test_two_doors_that_claim_the_same_are_refused(other: OpenedDoor) -> None:
     with pytest.raises(ConfigInvalid, match="claims") as refused:
         check_claims([*ALL, other])
     assert refused.value.name == "doors.other"

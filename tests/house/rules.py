@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
 MODULE_LINES: Final = 400
@@ -86,6 +86,18 @@ def banned_names(path: str, tree: ast.Module) -> Iterator[str]:
         words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)
         for word in BANNED_WORDS.intersection(word.lower() for word in words):
             yield f"{name}: a name with {word!r} says nothing"
+
+
+def repeated_names(trees: Mapping[str, ast.Module], allowed: Container[str]) -> Iterator[str]:
+    """One name of a class, one class: a reader who meets it, or looks for it, has not to ask which one is meant."""
+    found: dict[str, list[str]] = {}
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(path)
+    for name, paths in found.items():
+        if len(paths) > 1 and name not in allowed:
+            yield f"{name} is a class of {', '.join(paths)}"
 
 
 def foreign_addresses(text: str) -> Iterator[str]:

@@ -27,6 +27,11 @@ LONG_FUNCTIONS: Final[dict[str, str]] = {
 }
 """Functions (`path::name`) that may have up to 60 lines, each with the reason."""
 
+SAME_NAMES: Final = {
+    "Settings": "what each door and each kind of stores is configured with, always named through its module",
+}
+"""Names that several classes of the program may have, each with the reason."""
+
 TEXTS: Final = frozenset({".py", ".md", ".toml", ".lock", ".sql", ".lua", ".sh", ".yml", ".cfg", ".txt", ".json", ""})
 NOT_OURS: Final = frozenset({"entrepot-data", "dist", "build"})
 
@@ -75,6 +80,13 @@ def test_modules_and_functions_are_within_their_budgets(path: str) -> None:
 @pytest.mark.parametrize("path", [path for path in PYTHON if path.startswith("entrepot/doors/")])
 def test_no_door_decides_who_may_do_what(path: str) -> None:
     assert list(rules.doors_that_decide(ast.parse(text(path)))) == []
+
+
+def test_one_name_of_a_class_is_one_class() -> None:
+    trees = {path: ast.parse(text(path)) for path in PYTHON if path.startswith("entrepot/")}
+    assert list(rules.repeated_names(trees, SAME_NAMES)) == []
+    for name in SAME_NAMES:
+        assert list(rules.repeated_names(trees, SAME_NAMES.keys() - {name})), f"{name} needs no reason any more"
 
 
 def test_allowances_are_needed() -> None:

@@ -92,3 +92,9 @@ def test_a_planted_violation_is_seen(rule: Callable[[str], Iterator[str]], text:
 @pytest.mark.parametrize(("rule", "text"), WHOLE)
 def test_the_proper_form_passes(rule: Callable[[str], Iterator[str]], text: str) -> None:
     assert list(rule(text)) == []
+
+
+def test_a_name_that_two_classes_have_is_found() -> None:
+    trees = {path: ast.parse(f"class {name}: ...") for path, name in (("a", "Page"), ("b", "Page"), ("c", "Other"))}
+    assert list(rules.repeated_names(trees, ())) == ["Page is a class of a, b"]
+    assert list(rules.repeated_names(trees, {"Page"})) == []

@@ -10,7 +10,7 @@ import pytest
 from entrepot.errors import BodyStalled
 from entrepot.http1.connection import Connection
 from entrepot.http1.patience import Patience
-from entrepot.http1.service import Guest, Place, Service
+from entrepot.http1.service import Admission, Guest, Service
 from entrepot.wire.http import Request, Response
 from entrepot.wire.incoming import BODY_GRACE_SECONDS
 from tests.http1.line import Line, until
@@ -43,19 +43,19 @@ def crowd(service: Service, *since: float | None) -> list[Waiting]:
 def test_who_waits_longest_goes_first(service: Service) -> None:
     guests = crowd(service, 3, 1, None, 2)
     for went in ([1], [1, 3], [0, 1, 3]):
-        assert service.find_place() is Place.ANY
+        assert service.find_place() is Admission.ANY
         assert [number for number, guest in enumerate(guests) if guest.went] == went
         crowd(service, None)
-    assert service.find_place() is Place.SPARE
+    assert service.find_place() is Admission.SPARE
 
 
 def test_who_was_found_waiting_and_waits_no_more_stays(service: Service) -> None:
     guests = crowd(service, 1, 2, 3, 4)
-    assert service.find_place() is Place.ANY
+    assert service.find_place() is Admission.ANY
     guests[1].waits_since = None
     guests[2].waits_since = 9  # was served meanwhile
     crowd(service, None, None, None, None)
-    assert service.find_place() is Place.ANY
+    assert service.find_place() is Admission.ANY
     assert [guest.went for guest in guests] == [True, False, False, True]
 
 
@@ -64,7 +64,7 @@ def test_beyond_the_spare_places_there_are_none(service: Service) -> None:
     for _ in range(7):
         found.append(service.find_place())
         crowd(service, None)
-    assert found == [Place.ANY] * 4 + [Place.SPARE] * 2 + [Place.NONE]
+    assert found == [Admission.ANY] * 4 + [Admission.SPARE] * 2 + [Admission.NONE]
 
 
 def test_a_look_at_all_that_finds_nobody_is_not_repeated_at_once(service: Service) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from entrepot.http1.connection import Connection
-from entrepot.http1.server import Listener, Server
+from entrepot.http1.server import BoundListener, Server
 from entrepot.http1.service import Service
 from entrepot.wire.http import Request, Response
 
@@ -39,7 +39,7 @@ async def serving(
 ) -> AsyncIterator[tuple[asyncio.Event, asyncio.Task[None], int]]:
     listener = socket.create_server(("127.0.0.1", 0))
     stop, ready = asyncio.Event(), asyncio.Event()
-    taking = [Listener(listener, door, None)]
+    taking = [BoundListener(listener, door, None)]
     running = asyncio.create_task(Server(service, stop_seconds=seconds).run(taking, stop, ready.set))
     await ready.wait()
     try:

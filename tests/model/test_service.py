@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from entrepot.catalog.operations.buckets import BucketChange
 from entrepot.catalog.operations.listing import Query
 from entrepot.core.content import Intake
-from entrepot.core.objects import Copy, Put, Source
+from entrepot.core.objects import Copy, CopySource, Put
 from entrepot.core.uploads import Place, UploadQuery
 from entrepot.errors import (
     DeleteMarkerFound,
@@ -135,7 +135,7 @@ class Service(RuleBasedStateMachine):
     def copy(self, key: str, source: str, word: str) -> None:
         when, error = condition(word, self.model.current(key))
         found = self.model.current(source)
-        copy = Copy(Source("bucket", source), when=when)
+        copy = Copy(CopySource("bucket", source), when=when)
         with failing(error if found else ObjectMissing):
             _, made = self.run(self.services.objects.copy(ROOT, "bucket", key, copy))
             assert found
@@ -194,7 +194,9 @@ class Service(RuleBasedStateMachine):
         found = self.model.current(source)
         missing = None if found else ObjectMissing
         with failing(missing if place.upload_id in self.parts else UploadMissing):
-            self.run(self.services.uploads.copy_part(ROOT, place, number, Source("bucket", source), None, expecting()))
+            self.run(
+                self.services.uploads.copy_part(ROOT, place, number, CopySource("bucket", source), None, expecting())
+            )
             assert found
             assert found.data is not None
             self.parts[place.upload_id][number] = found.data

@@ -19,7 +19,7 @@ from entrepot.core.buckets import Buckets
 from entrepot.core.budget import Budget
 from entrepot.core.content import Content, Intake
 from entrepot.core.inspection import Finding
-from entrepot.core.objects import Copy, Objects, Put, Source, stream
+from entrepot.core.objects import Copy, CopySource, Objects, Put, stream
 from entrepot.core.upkeep import Upkeep
 from entrepot.core.uploads import Place, Uploads
 from entrepot.model import Meta, Principal
@@ -71,7 +71,7 @@ class House:
         return b"".join([bytes(part) async for part in stream(await opened.read())])
 
     async def copy(self, source: str, key: str) -> None:
-        await self.objects.copy(ROOT, "bucket", key, Copy(Source("bucket", source)))
+        await self.objects.copy(ROOT, "bucket", key, Copy(CopySource("bucket", source)))
 
     async def delete(self, key: str) -> None:
         await self.objects.delete(ROOT, "bucket", key)

@@ -24,7 +24,7 @@ _OF_PARTS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Invariant:
     """Something that must hold. ``sql`` finds the subjects for which it does not, each of them a
     ``noun``: a version, a part, a tag, an upload or a manifest.
     """
@@ -34,8 +34,8 @@ class Rule:
     sql: Sql
 
 
-def _rule(noun: str, broken: str, text: str) -> Rule:
-    return Rule(noun, broken, Sql(f"{text} LIMIT {MOST}"))
+def _rule(noun: str, broken: str, text: str) -> Invariant:
+    return Invariant(noun, broken, Sql(f"{text} LIMIT {MOST}"))
 
 
 RULES: Final = (

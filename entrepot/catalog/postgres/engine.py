@@ -32,8 +32,8 @@ from entrepot.catalog.postgres.errors import DATABASE_ERRORS, translate, transla
 from entrepot.catalog.postgres.lanes import (
     DEFAULT_LIMITS,
     GRACE_SECONDS,
-    Lane,
-    Limits,
+    ConnectionLane,
+    LaneBounds,
     advance,
     lock_text,
     number,
@@ -57,7 +57,7 @@ class PostgreSQL:
     made: callers who try again must be ready to find their own work.
     """
 
-    def __init__(self, url: str, limits: Limits, lanes: Sequence[Lane]) -> None:
+    def __init__(self, url: str, limits: LaneBounds, lanes: Sequence[ConnectionLane]) -> None:
         self._url = url
         self._limits = limits
         self._lanes = lanes
@@ -66,7 +66,7 @@ class PostgreSQL:
         self._closed = False
 
     @classmethod
-    async def open(cls, url: str, limits: Limits = DEFAULT_LIMITS) -> Self:
+    async def open(cls, url: str, limits: LaneBounds = DEFAULT_LIMITS) -> Self:
         """Connect and migrate. ``url`` is a libpq URL; parameters that are not libpq's own, such as
         ``search_path``, become settings of the session.
 
@@ -76,11 +76,11 @@ class PostgreSQL:
         try:
             await _migrate(url, limits)
             lanes = (
-                await Lane.open(url, limits, limits.readers, limits.read_seconds),
-                await Lane.open(url, limits, limits.pages, limits.page_seconds),
-                await Lane.open(url, limits, limits.writers, limits.write_seconds),
-                await Lane.open(url, limits, limits.heavy, limits.heavy_seconds),
-                await Lane.open(url, limits, limits.background, limits.background_seconds, patient=True),
+                await ConnectionLane.open(url, limits, limits.readers, limits.read_seconds),
+                await ConnectionLane.open(url, limits, limits.pages, limits.page_seconds),
+                await ConnectionLane.open(url, limits, limits.writers, limits.write_seconds),
+                await ConnectionLane.open(url, limits, limits.heavy, limits.heavy_seconds),
+                await ConnectionLane.open(url, limits, limits.background, limits.background_seconds, patient=True),
             )
             return cls(url, limits, lanes)
         except asyncpg.ClientConfigurationError as error:
@@ -161,7 +161,7 @@ def _ping() -> Transaction[None]:
     yield one(_PING)
 
 
-async def _migrate(url: str, limits: Limits) -> None:
+async def _migrate(url: str, limits: LaneBounds) -> None:
     connection = await asyncpg.connect(
         url, timeout=limits.connect_seconds, server_settings=session(limits.heavy_seconds)
     )

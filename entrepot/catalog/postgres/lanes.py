@@ -30,7 +30,7 @@ GRACE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LaneBounds:
     """Bounds of one process. Connections are made when they are needed; the five numbers of
     connections, times processes, must stay under the server's ``max_connections``.
     """
@@ -52,7 +52,7 @@ class Limits:
     """How long what is under way may take when the catalog is closed."""
 
 
-DEFAULT_LIMITS: Final = Limits()
+DEFAULT_LIMITS: Final = LaneBounds()
 
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class _Connection(_Plain):
             await self.execute("ROLLBACK", timeout=timeout)
 
 
-class Lane:
+class ConnectionLane:
     """A bounded number of connections with one time limit for a statement."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], wait_seconds: float | None) -> None:
@@ -84,7 +84,7 @@ class Lane:
         self._idle.set()
 
     @classmethod
-    async def open(cls, url: str, limits: Limits, size: int, seconds: float, *, patient: bool = False) -> Self:
+    async def open(cls, url: str, limits: LaneBounds, size: int, seconds: float, *, patient: bool = False) -> Self:
         """A lane that connects when it is first used. In a ``patient`` one nobody is told Busy."""
         pool = await asyncpg.create_pool(
             url,

@@ -45,7 +45,7 @@ from entrepot.catalog.schema import migrate_sqlite
 from entrepot.catalog.sqlite.checkpoint import Checkpointer
 from entrepot.catalog.sqlite.condition import Condition
 from entrepot.catalog.sqlite.connections import connect, drive, translate
-from entrepot.catalog.sqlite.lanes import Lane
+from entrepot.catalog.sqlite.lanes import ThreadLane
 from entrepot.catalog.sqlite.solitude import Solitude
 from entrepot.catalog.sqlite.turnstile import Turnstile, held, held_here, still
 from entrepot.errors import Corrupt, Unavailable
@@ -105,8 +105,8 @@ class SQLite:
             self._reader = self._connect()
             self._checkpointer = Checkpointer(path, self._connect, self._condition, lasting=lasting)
             self._checkpointer.watch(self._writer)
-        self._pages = Lane("catalog-page", PAGES, self._connect, self._told)
-        self._background = Lane("catalog-background", 1, self._connect, self._told)
+        self._pages = ThreadLane("catalog-page", PAGES, self._connect, self._told)
+        self._background = ThreadLane("catalog-background", 1, self._connect, self._told)
         self._committer = threading.Thread(target=self._commit_loop, name="catalog-commit", daemon=True)
         self._committer.start()
 

@@ -18,7 +18,7 @@ LOOK: Final = 1_000_000
 """Steps of SQLite's machine, some ten milliseconds, after which a long statement asks whether it is still wanted."""
 
 
-class Lane:
+class ThreadLane:
     """So many reads at once; the others wait for their turn. Connections are made when they are needed."""
 
     def __init__(

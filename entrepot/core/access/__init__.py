@@ -5,7 +5,7 @@
 
 from entrepot.core.access.decisions import DEFAULT, Access, Explanation
 from entrepot.core.access.predicates import Resource
-from entrepot.core.access.sources import PRESENT, Source
+from entrepot.core.access.sources import PRESENT, RuleSource
 from entrepot.rules import Action
 
-__all__ = ["DEFAULT", "PRESENT", "Access", "Action", "Explanation", "Resource", "Source"]
+__all__ = ["DEFAULT", "PRESENT", "Access", "Action", "Explanation", "Resource", "RuleSource"]

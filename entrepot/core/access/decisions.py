@@ -15,7 +15,7 @@ from entrepot.core.access.predicates import (
     holds_right,
     predicate,
 )
-from entrepot.core.access.sources import PRESENT, Source
+from entrepot.core.access.sources import PRESENT, RuleSource
 from entrepot.errors import Denied
 from entrepot.model import Bucket, Principal
 from entrepot.rules import (
@@ -61,7 +61,7 @@ class Access:
     first asked for; then a decision is a call of one function.
     """
 
-    def __init__(self, sources: Sequence[Source] = PRESENT, clock: Callable[[], int] | None = None) -> None:
+    def __init__(self, sources: Sequence[RuleSource] = PRESENT, clock: Callable[[], int] | None = None) -> None:
         self._rules = tuple(rule for source in sources for rule in source.rules())
         self._facts = facts(clock or _now)
         self._decisions = _Made(lambda action: combine(self._rules, action))

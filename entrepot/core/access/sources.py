@@ -10,7 +10,7 @@ from entrepot.model import Right
 from entrepot.rules import EVERY_ACTION, Action, AllOf, AnyOf, Effect, Equal, Expression, Field, Granted, Present, Rule
 
 
-class Source(Protocol):
+class RuleSource(Protocol):
     """Something that has rules: ownership, the grants of keys, and later the policies of buckets and roles."""
 
     def rules(self) -> Sequence[Rule]:
@@ -80,5 +80,5 @@ class PublicBuckets:
         )
 
 
-PRESENT: Final[tuple[Source, ...]] = (Ownership(), Grants(), PublicBuckets())
+PRESENT: Final[tuple[RuleSource, ...]] = (Ownership(), Grants(), PublicBuckets())
 """The sources of today."""

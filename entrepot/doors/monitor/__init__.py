@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from entrepot.core import Core
-from entrepot.core.health import State
+from entrepot.core.health import HealthState
 from entrepot.doors import Door
 from entrepot.doors.monitor import minio
 from entrepot.wire.http import Handler, Request, Response
@@ -67,11 +67,11 @@ async def _health(core: Core, request: Request, settings: Settings) -> Response:
     return Response(503 if problems else 200, _fields(b"application/json", body), body)
 
 
-def _word(state: State) -> str:
+def _word(state: HealthState) -> str:
     return "failing" if state.problem is not None else "degraded" if state.short else "ok"
 
 
-def _sizes(state: State, *, told: bool) -> dict[str, int | None]:
+def _sizes(state: HealthState, *, told: bool) -> dict[str, int | None]:
     return {"free": state.free, "total": state.total} if told else {}
 
 

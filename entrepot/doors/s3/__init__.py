@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from entrepot import doors
 from entrepot.core import Core
 from entrepot.doors.s3.faults import refusal_of_objection
-from entrepot.doors.s3.routes import Door, render
+from entrepot.doors.s3.routes import Router, render
 from entrepot.doors.s3.signing.marks import is_signed
 from entrepot.wire.http import Handler, Objection, Request, Response
 
@@ -29,7 +29,7 @@ class Settings:
 
 def build(core: Core, settings: Settings) -> Handler:
     """The door as a handler."""
-    return Door(core, settings.region, settings.domain, version_2=settings.presigned_version_2)
+    return Router(core, settings.region, settings.domain, version_2=settings.presigned_version_2)
 
 
 def hosts(settings: Settings) -> tuple[str, ...]:

@@ -125,9 +125,9 @@ class Call:
         if expected is not None:
             await self.core.buckets.check_owner(bucket, text_of(expected))
 
-    def incoming(self, limit: int = SINGLE_LIMIT, *, announced: bool = True) -> Incoming:
+    def incoming(self, limit: int = SINGLE_LIMIT, *, announced: bool = True) -> SignedBody:
         """The body to be stored. Raises Refusal for framing that cannot be right."""
-        return Incoming(self.request, self.verified, limit, announced=announced)
+        return SignedBody(self.request, self.verified, limit, announced=announced)
 
     async def document(self, document: Document[T], *, announced: bool = True) -> T:
         """A document, read while it arrives: framing and digests checked, what is kept of it booked for as long as
@@ -166,7 +166,7 @@ class Call:
         return await self.document(document)
 
 
-class Incoming:
+class SignedBody:
     """The body of a PutObject or UploadPart: decoded, with what it must come to."""
 
     __slots__ = ("_announced", "_decoder", "_early", "_md5", "_request", "_trailers", "_verified", "limit", "size")

@@ -105,7 +105,7 @@ OPERATIONS: Final[dict[tuple[str, str, str], Operation]] = {
 }
 
 
-class Door:
+class Router:
     """The S3 door as a handler."""
 
     def __init__(self, core: Core, region: str, domains: tuple[str, ...], *, version_2: bool) -> None:

@@ -147,15 +147,15 @@ def test_checksums_of_uploads(algorithm: str | None, kind: str | None, expected:
 
 
 def test_completion() -> None:
-    assert cs.parse_completion(headers()) == cs.Completion()
+    assert cs.parse_completion(headers()) == cs.AnnouncedCompletion()
     assert cs.parse_completion(
         headers(
             CRC32,
             ("x-amz-checksum-type", "FULL_OBJECT"),
             ("x-amz-mp-object-size", "9"),
         )
-    ) == cs.Completion(cs.Announced("crc32", digest_of("crc32", b"123456789")), None, composite=False, size=9)
-    assert cs.parse_completion(headers((CRC32[0], CRC32[1] + "-3"))) == cs.Completion(
+    ) == cs.AnnouncedCompletion(cs.Announced("crc32", digest_of("crc32", b"123456789")), None, composite=False, size=9)
+    assert cs.parse_completion(headers((CRC32[0], CRC32[1] + "-3"))) == cs.AnnouncedCompletion(
         cs.Announced("crc32", digest_of("crc32", b"123456789")),
         3,
         composite=True,

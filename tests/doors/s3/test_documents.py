@@ -9,7 +9,7 @@ from lxml import etree
 
 from entrepot.digests import digest_of
 from entrepot.doors.s3.documents import outgoing as docs
-from entrepot.doors.s3.documents.outgoing import Deleted, NotDeleted, Owner
+from entrepot.doors.s3.documents.outgoing import DeletedEntry, KeptEntry, Owner
 from entrepot.doors.s3.refusal import refuse
 from entrepot.model import NO_CHECKSUMS, Bucket, Bytes, Checksums, Part, Versioning
 from tests.doors.s3.golden import AT, AT_PARSED, AT_TEXT, golden, parsed
@@ -116,13 +116,13 @@ def test_copy_part() -> None:
     }
 
 
-OUTCOMES: list[Deleted | NotDeleted] = [
-    Deleted("a&b"),
-    Deleted("c", "v1"),
-    Deleted("d", marker=True, marker_version_id="m1"),
-    Deleted("e", "m2", marker=True, marker_version_id="m2"),
-    NotDeleted("f", "v2", "AccessDenied", "no <way>\x01"),
-    NotDeleted("g", None, "PreconditionFailed", "no"),
+OUTCOMES: list[DeletedEntry | KeptEntry] = [
+    DeletedEntry("a&b"),
+    DeletedEntry("c", "v1"),
+    DeletedEntry("d", marker=True, marker_version_id="m1"),
+    DeletedEntry("e", "m2", marker=True, marker_version_id="m2"),
+    KeptEntry("f", "v2", "AccessDenied", "no <way>\x01"),
+    KeptEntry("g", None, "PreconditionFailed", "no"),
 ]
 
 
@@ -261,4 +261,4 @@ def test_an_error_can_be_parsed_whatever_it_tells_of(text: str) -> None:
 @given(KEYS)
 def test_keys_come_back(key: str) -> None:
     assert parsed("CreateMultipartUpload", docs.create_upload("b", key, "u"))["Key"] == key
-    assert parsed("DeleteObjects", docs.delete_objects([Deleted(key)], quiet=False))["Deleted"] == [{"Key": key}]
+    assert parsed("DeleteObjects", docs.delete_objects([DeletedEntry(key)], quiet=False))["Deleted"] == [{"Key": key}]

@@ -58,7 +58,7 @@ ROWS = [
 
 
 def test_list_objects() -> None:
-    page = docs.Listing("b", ROWS, ["p&/"], prefix="x<", delimiter="&", limit=5, truncated=True)
+    page = docs.ObjectPage("b", ROWS, ["p&/"], prefix="x<", delimiter="&", limit=5, truncated=True)
     body = docs.list_objects(page, owner_of, marker="m&", next_marker="n&")
     assert body == golden(
         "ListBucketResult",
@@ -102,7 +102,7 @@ def test_list_objects() -> None:
 
 
 def test_list_objects_without_anything() -> None:
-    body = docs.list_objects(docs.Listing("b"), owner_of)
+    body = docs.list_objects(docs.ObjectPage("b"), owner_of)
     assert body == golden(
         "ListBucketResult",
         "<Name>b</Name><Prefix></Prefix><Marker></Marker>",
@@ -111,7 +111,7 @@ def test_list_objects_without_anything() -> None:
 
 
 def test_list_objects_v2() -> None:
-    page = docs.Listing("b", ROWS[:2], ["p/", "q r/"], prefix="x", delimiter="/", limit=4, truncated=True, url=True)
+    page = docs.ObjectPage("b", ROWS[:2], ["p/", "q r/"], prefix="x", delimiter="/", limit=4, truncated=True, url=True)
     body = docs.list_objects_v2(page, token="t=", next_token="n=", start_after="s &", owner_of=owner_of)
     assert body == golden(
         "ListBucketResult",
@@ -140,7 +140,7 @@ def test_list_objects_v2() -> None:
 
 
 def test_list_objects_v2_has_no_owner_unless_asked() -> None:
-    body = docs.list_objects_v2(docs.Listing("b", ROWS[:1]))
+    body = docs.list_objects_v2(docs.ObjectPage("b", ROWS[:1]))
     assert body == golden(
         "ListBucketResult",
         "<Name>b</Name><Prefix></Prefix><KeyCount>1</KeyCount>",
@@ -151,7 +151,7 @@ def test_list_objects_v2_has_no_owner_unless_asked() -> None:
 
 def test_list_versions() -> None:
     rows = [row("k", version="v2", marker=True), row("k", version="v1", latest=False, checksums=("crc32",))]
-    page = docs.Listing("b", rows, ["p/"], prefix="k", delimiter="/", limit=3, truncated=True, url=True)
+    page = docs.ObjectPage("b", rows, ["p/"], prefix="k", delimiter="/", limit=3, truncated=True, url=True)
     body = docs.list_versions(page, docs.VersionPage("k 0", "v0", "k 1", "v1"), owner_of)
     assert body == golden(
         "ListVersionsResult",
@@ -196,7 +196,7 @@ def test_list_versions() -> None:
         ],
         "CommonPrefixes": [{"Prefix": "p/"}],
     }
-    assert docs.list_versions(docs.Listing("b"), docs.VersionPage(), owner_of) == golden(
+    assert docs.list_versions(docs.ObjectPage("b"), docs.VersionPage(), owner_of) == golden(
         "ListVersionsResult",
         "<Name>b</Name><Prefix></Prefix><KeyMarker></KeyMarker><VersionIdMarker></VersionIdMarker>",
         "<MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>",
@@ -313,7 +313,7 @@ def test_list_uploads() -> None:
 
 @given(st.lists(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1), max_size=5))
 def test_every_key_travels_with_url_encoding(keys: list[str]) -> None:
-    page = docs.Listing("b", [row(key) for key in keys], keys, prefix="".join(keys), url=True)
+    page = docs.ObjectPage("b", [row(key) for key in keys], keys, prefix="".join(keys), url=True)
     for body, operation in (
         (docs.list_objects_v2(page), "ListObjectsV2"),
         (docs.list_objects(page, owner_of), "ListObjects"),
@@ -328,13 +328,13 @@ def test_every_key_travels_with_url_encoding(keys: list[str]) -> None:
 
 @given(st.lists(st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="\ufffe\uffff"))))
 def test_keys_that_xml_can_hold_travel_without(keys: list[str]) -> None:
-    read = parsed("ListObjectsV2", docs.list_objects_v2(docs.Listing("b", [row(key) for key in keys], keys)))
+    read = parsed("ListObjectsV2", docs.list_objects_v2(docs.ObjectPage("b", [row(key) for key in keys], keys)))
     assert [entry["Key"] for entry in read.get("Contents", [])] == keys
     assert [entry["Prefix"] for entry in read.get("CommonPrefixes", [])] == keys
 
 
 def test_a_key_that_xml_cannot_hold_is_never_told_as_another_one() -> None:
-    body = docs.list_objects_v2(docs.Listing("b", [row("a\x01b")]))
+    body = docs.list_objects_v2(docs.ObjectPage("b", [row("a\x01b")]))
     assert b"<Key>a&#x1;b</Key>" in body
     with pytest.raises(etree.XMLSyntaxError):
         etree.fromstring(body)

@@ -51,7 +51,7 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
+class AnnouncedCompletion:
     """What CompleteMultipartUpload says of the whole: a checksum, of how many parts when it is a
     composite one, its type, and the size; None for what it does not say.
     """
@@ -168,7 +168,7 @@ def parse_upload_checksum(headers: Headers) -> tuple[str, bool]:
     return name, composite
 
 
-def parse_completion(headers: Headers) -> Completion:
+def parse_completion(headers: Headers) -> AnnouncedCompletion:
     """What the headers of CompleteMultipartUpload say. Raises the refusals InvalidRequest and
     BadDigest.
     """
@@ -186,7 +186,9 @@ def parse_completion(headers: Headers) -> Completion:
     size = headers.get("x-amz-mp-object-size")
     if parts is not None and composite is None:
         composite = True
-    return Completion(checksum, parts, composite, None if size is None else _number(size, "x-amz-mp-object-size"))
+    return AnnouncedCompletion(
+        checksum, parts, composite, None if size is None else _number(size, "x-amz-mp-object-size")
+    )
 
 
 def _parse_type(word: str) -> bool:

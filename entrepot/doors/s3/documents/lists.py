@@ -29,7 +29,7 @@ OwnerOf = Callable[[str], Owner]
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ObjectPage:
     """A page of the objects or versions of a bucket. ``url`` is encoding-type=url; ``delimiter``
     is None when the request has none; ``limit`` is the max-keys in force.
     """
@@ -81,7 +81,7 @@ class UploadListing:
     url: bool = False
 
 
-def list_objects(page: Listing, owner_of: OwnerOf, *, marker: str = "", next_marker: str | None = None) -> bytes:
+def list_objects(page: ObjectPage, owner_of: OwnerOf, *, marker: str = "", next_marker: str | None = None) -> bytes:
     """ListObjects, version 1, which always tells the owner. ``next_marker`` belongs to a page with
     a delimiter; without one the last key is the marker of the next page.
     """
@@ -98,7 +98,7 @@ def list_objects(page: Listing, owner_of: OwnerOf, *, marker: str = "", next_mar
 
 
 def list_objects_v2(
-    page: Listing,
+    page: ObjectPage,
     *,
     token: str | None = None,
     next_token: str | None = None,
@@ -123,7 +123,7 @@ def list_objects_v2(
     )
 
 
-def list_versions(page: Listing, at: VersionPage, owner_of: OwnerOf) -> bytes:
+def list_versions(page: ObjectPage, at: VersionPage, owner_of: OwnerOf) -> bytes:
     """ListObjectVersions: versions and delete markers in one sequence."""
     encode = _encoder(url=page.url)
     following = "" if at.next_key is None else f"<NextKeyMarker>{encode(at.next_key)}</NextKeyMarker>"
@@ -188,7 +188,7 @@ def _encoder(*, url: bool) -> Callable[[str], str]:
     return escape_url if url else escape
 
 
-def _bounds(page: Listing) -> str:
+def _bounds(page: ObjectPage) -> str:
     encode = _encoder(url=page.url)
     delimiter = "" if page.delimiter is None else f"<Delimiter>{encode(page.delimiter)}</Delimiter>"
     encoding = "<EncodingType>url</EncodingType>" if page.url else ""
@@ -199,7 +199,7 @@ def _common_prefixes(prefixes: Sequence[str], encode: Callable[[str], str]) -> l
     return [f"<CommonPrefixes><Prefix>{encode(prefix)}</Prefix></CommonPrefixes>" for prefix in prefixes]
 
 
-def _contents(page: Listing, owner_of: OwnerOf | None) -> Iterator[str]:
+def _contents(page: ObjectPage, owner_of: OwnerOf | None) -> Iterator[str]:
     encode = _encoder(url=page.url)
     owners: dict[str, str] = {}
     checksums: dict[tuple[tuple[str, ...], bool], str] = {}
@@ -217,7 +217,7 @@ def _contents(page: Listing, owner_of: OwnerOf | None) -> Iterator[str]:
         )
 
 
-def _version_rows(page: Listing, owner_of: OwnerOf) -> Iterator[str]:
+def _version_rows(page: ObjectPage, owner_of: OwnerOf) -> Iterator[str]:
     encode = _encoder(url=page.url)
     owners: dict[str, str] = {}
     for row in page.rows:

@@ -28,7 +28,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class DeletedEntry:
     """What became of one entry of DeleteObjects. ``marker`` tells that a delete marker was made,
     or that the version removed was one; ``marker_version_id`` is the id of that marker.
     """
@@ -40,7 +40,7 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
-class NotDeleted:
+class KeptEntry:
     key: str
     version_id: str | None
     code: str
@@ -156,19 +156,19 @@ def copy_part(etag: str, modified: int, checksums: Checksums) -> bytes:
     )
 
 
-def delete_objects(outcomes: Sequence[Deleted | NotDeleted], *, quiet: bool) -> bytes:
+def delete_objects(outcomes: Sequence[DeletedEntry | KeptEntry], *, quiet: bool) -> bytes:
     """DeleteObjects; when quiet, of the failures alone."""
     return document(
         "DeleteResult",
         *[
-            _not_deleted(outcome) if isinstance(outcome, NotDeleted) else _deleted(outcome)
+            _not_deleted(outcome) if isinstance(outcome, KeptEntry) else _deleted(outcome)
             for outcome in outcomes
-            if not quiet or isinstance(outcome, NotDeleted)
+            if not quiet or isinstance(outcome, KeptEntry)
         ],
     )
 
 
-def _deleted(outcome: Deleted) -> str:
+def _deleted(outcome: DeletedEntry) -> str:
     marker = "<DeleteMarker>true</DeleteMarker>" if outcome.marker else ""
     return (
         f"<Deleted>{element('Key', outcome.key)}{element('VersionId', outcome.version_id)}{marker}"
@@ -176,7 +176,7 @@ def _deleted(outcome: Deleted) -> str:
     )
 
 
-def _not_deleted(outcome: NotDeleted) -> str:
+def _not_deleted(outcome: KeptEntry) -> str:
     return (
         f"<Error>{element('Key', outcome.key)}{element('VersionId', outcome.version_id)}"
         f"{element('Code', outcome.code)}<Message>{escape_readable(outcome.message)}</Message></Error>"

@@ -12,7 +12,7 @@ from typing import Final
 
 from entrepot.core.uploads import Assembly
 from entrepot.digests import COMBINABLE, combine, composite
-from entrepot.doors.s3.bodies.checksums import DEFAULT_CHECKSUM, WORDS, Completion, type_word
+from entrepot.doors.s3.bodies.checksums import DEFAULT_CHECKSUM, WORDS, AnnouncedCompletion, type_word
 from entrepot.doors.s3.documents.incoming import CompletedPart
 from entrepot.errors import (
     ArgumentInvalid,
@@ -37,7 +37,7 @@ class Assembling:
     """A CompleteMultipartUpload: the parts that it names, and what it says of the whole."""
 
     named: Sequence[CompletedPart]
-    said: Completion
+    said: AnnouncedCompletion
 
     def assemble(self, upload: Upload, parts: Sequence[Part]) -> Assembly:
         """Raises PartOrder, PartMissing, PartInvalid, TooSmall, TooLarge, DigestMismatch, ArgumentInvalid."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from entrepot.core.objects import Copy, Source
+from entrepot.core.objects import Copy, CopySource
 from entrepot.doors.s3.acl import check_written_acl
 from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.bodies.checksums import parse_algorithm
@@ -30,7 +30,7 @@ _ONTO_ITSELF: Final = (
 )
 
 
-def parse_copy_source(call: Call) -> Source:
+def parse_copy_source(call: Call) -> CopySource:
     """``bucket/key``, percent-encoded, with or without a slash before and ``?versionId=`` behind. A ``+`` is a space,
     as S3 has it: clients that mean a plus encode it.
 
@@ -48,7 +48,7 @@ def parse_copy_source(call: Call) -> Source:
     bucket, _, key = name.removeprefix("/").partition("/")
     if not bucket or not key or (mark and not version):
         raise _source_invalid()
-    return Source(bucket, key, version_id or None, conditions(call, "x-amz-copy-source-"))
+    return CopySource(bucket, key, version_id or None, conditions(call, "x-amz-copy-source-"))
 
 
 def parse_copy_range(value: str, size: int) -> Span:
@@ -71,7 +71,7 @@ def parse_copy_range(value: str, size: int) -> Span:
     return span
 
 
-async def get_source(call: Call) -> Source:
+async def get_source(call: Call) -> CopySource:
     """The source that a request names. Raises as :func:`parse_copy_source`, and Denied when its bucket is not
     of the account that the request expects.
     """

@@ -9,7 +9,7 @@ from entrepot.doors.s3.answers import xml
 from entrepot.doors.s3.calls import Call
 from entrepot.doors.s3.documents import outgoing as documents
 from entrepot.doors.s3.documents.incoming import DeleteDocument, DeleteEntry
-from entrepot.doors.s3.documents.outgoing import Deleted, NotDeleted
+from entrepot.doors.s3.documents.outgoing import DeletedEntry, KeptEntry
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.errors import EntrepotError
@@ -28,7 +28,7 @@ async def delete_objects(call: Call) -> Response:
     if not _digested(call.request.headers):
         raise refuse("InvalidRequest", "DeleteObjects needs a Content-MD5 or an x-amz-checksum-… header.")
     asked = await call.document(DeleteDocument())
-    outcomes: list[Deleted | NotDeleted] = []
+    outcomes: list[DeletedEntry | KeptEntry] = []
     for start in range(0, len(asked.entries), AT_ONCE):
         some = asked.entries[start : start + AT_ONCE]
         outcomes += await asyncio.gather(*(_delete(call, entry) for entry in some))
@@ -42,12 +42,12 @@ def _digested(headers: Headers) -> bool:
     )
 
 
-async def _delete(call: Call, entry: DeleteEntry) -> Deleted | NotDeleted:
+async def _delete(call: Call, entry: DeleteEntry) -> DeletedEntry | KeptEntry:
     try:
         done = await call.core.objects.delete(call.who, call.bucket, entry.key, entry.version_id, entry.condition)
     except Refusal as refusal:
-        return NotDeleted(entry.key, entry.version_id, refusal.code, refusal.message)
+        return KeptEntry(entry.key, entry.version_id, refusal.code, refusal.message)
     except EntrepotError as error:
         told = refusal_of(error)
-        return NotDeleted(entry.key, entry.version_id, told.code, told.message)
-    return Deleted(entry.key, entry.version_id, done.marker, done.version_id if done.marker else None)
+        return KeptEntry(entry.key, entry.version_id, told.code, told.message)
+    return DeletedEntry(entry.key, entry.version_id, done.marker, done.version_id if done.marker else None)

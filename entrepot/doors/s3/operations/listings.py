@@ -33,9 +33,9 @@ class Asked:
         """What to look for behind ``after``. The bucket is found by name."""
         return Query(0, self.prefix, self.delimiter, after, self.limit, version, behind)
 
-    def page(self, call: Call, found: Listing) -> documents.Listing:
+    def page(self, call: Call, found: Listing) -> documents.ObjectPage:
         """What was found, to be written down."""
-        return documents.Listing(
+        return documents.ObjectPage(
             call.bucket, found.items, found.prefixes, self.prefix, self.delimiter or None, self.limit, found.more,
             self.url,
         )  # fmt: skip
