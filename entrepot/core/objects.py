@@ -36,6 +36,7 @@ from entrepot.model import (
     Bytes,
     Checksums,
     Meta,
+    Owned,
     Part,
     Precondition,
     Principal,
@@ -223,13 +224,18 @@ class Objects:
 
     async def _publish(self, who: Principal, new: NewVersion, when: Precondition = ALWAYS) -> Version:
         heavy = len(new.bytes.pieces) > HEAVY_PIECES
-        check = self.guard(who, Action.OBJECT_WRITE, new.key)
+        actions = (Action.OBJECT_WRITE, Action.OBJECT_TAG_WRITE) if new.tags else (Action.OBJECT_WRITE,)
+        check = self.guard(who, new.key, *actions)
         return await self.database.write(rows.insert_version(new, self.clock(), when, check), heavy=heavy)
 
-    def guard(self, who: Principal, action: Action, key: str) -> rows.Check:
+    def guard(self, who: Principal, key: str, *actions: Action) -> rows.Check:
         """Decides in the transaction that changes a key: rights, rules and the row may be others by then."""
-        check = self.buckets.access.check
-        return lambda bucket, row: check(who, action, Resource(bucket, key, row))
+
+        def check(bucket: Bucket, row: Owned | None) -> None:
+            for action in actions:
+                self.buckets.access.check(who, action, Resource(bucket, key, row))
+
+        return check
 
     async def open(
         self,
@@ -289,6 +295,8 @@ class Objects:
         copy.source.when.check_source(source.version)
         old = source.version
         meta = _of_class(old.meta, copy.storage_class) if copy.meta is None else copy.meta
+        if copy.tags is None and old.tags:
+            self.buckets.access.check(who, Action.OBJECT_TAG_READ, Resource(source.bucket, old.key, old))
         tags = await source.tags() if copy.tags is None else copy.tags
         missing = tuple(name for name in copy.keep if name not in old.checksums.values or old.checksums.composite)
         elsewhere = old.bytes.store not in ("", target.store)
@@ -327,7 +335,7 @@ class Objects:
         action = Action.OBJECT_DELETE if version_id is None else Action.VERSION_DELETE
         found = await self.buckets.enter(who, bucket, action, key)
         self.content.room.relieve()
-        now, check = self.clock(), self.guard(who, action, key)
+        now, check = self.clock(), self.guard(who, key, action)
         if version_id is None:
             operation = rows.delete_object(found.id, bucket, key, who.account, self.new_id(), now, when, check)
         else:
@@ -351,7 +359,7 @@ class Objects:
         action = Action.OBJECT_TAG_WRITE
         found = await self.buckets.enter(who, bucket, action, key)
         check_tags(tags, OF_OBJECT)
-        check = self.guard(who, action, key)
+        check = self.guard(who, key, action)
         operation = rows.tag_version(found.id, bucket, key, version_id, tags, who.account, self.clock(), check)
         version = await self.database.write(operation)
         return _present(version, key, version_id)

@@ -132,6 +132,8 @@ class Uploads:
         Raises BucketMissing, Denied, TagInvalid, TagsTooMany.
         """
         found = await self.buckets.enter(who, bucket, Action.UPLOAD_CREATE, key)
+        if tags:
+            self.buckets.access.check_before(who, Action.OBJECT_TAG_WRITE, Resource(found, key))
         check_meta(meta)
         check_tags(tags or {}, OF_OBJECT)
         await self.content.room.check(found.store)
@@ -246,7 +248,7 @@ class Uploads:
                 recut or joined(made.parts), upload.meta, made.checksums, made.parts, upload.tags, Kind.COMPLETED,
             )  # fmt: skip
 
-        check = self.objects.guard(who, Action.OBJECT_WRITE, place.key)
+        check = self.objects.guard(who, place.key, Action.OBJECT_WRITE)
         operation = rows.complete_upload(place.upload_id, bucket.name, compose, self.clock(), when, check)
         outcome = await self.database.write(operation, heavy=True)
         return outcome if outcome.version is not None else await self._again(place, outcome, completion, when)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from entrepot.core import Query
-from entrepot.core.access import DEFAULT, PRESENT, Access, Action, Explanation, Resource
+from entrepot.core.access import DEFAULT, PRESENT, Access, Action, Explanation, Resource, RuleSource
 from entrepot.core.content import Intake
 from entrepot.core.objects import Copy, CopySource, Put
 from entrepot.core.uploads import InOrder, Place
@@ -54,8 +54,8 @@ class Own:
         return [Rule("of another", Effect.DENY, CHANGES | LISTS, OTHERS)]
 
 
-def ruled(services: Services) -> Services:
-    buckets = replace(services.buckets, access=Access([*PRESENT, Own()]))
+def ruled(services: Services, source: RuleSource | None = None) -> Services:
+    buckets = replace(services.buckets, access=Access([*PRESENT, source or Own()]))
     objects = replace(services.objects, buckets=buckets)
     return replace(services, buckets=buckets, objects=objects, uploads=replace(
         services.uploads, buckets=buckets, objects=objects
@@ -83,6 +83,35 @@ def said(*, asking: bool) -> Put:
 
 async def put(services: Services, who: Principal, key: str = "k", *, asking: bool = False) -> None:
     await services.objects.put(who, "bucket", key, pieces([b"x"]), said(asking=asking))
+
+
+class NoTags:
+    """Nobody but the root key reads tags, or writes any."""
+
+    def rules(self) -> Sequence[Rule]:
+        actions = frozenset({Action.OBJECT_TAG_READ, Action.OBJECT_TAG_WRITE})
+        return [Rule("tags", Effect.DENY, actions, Equal(Field.ROOT, False))]
+
+
+async def test_tags_are_read_and_written_by_no_other_way() -> None:
+    tags, copy = {"a": "b"}, Copy(CopySource("bucket", "k"))
+    async with open_services() as plain:
+        services = ruled(plain, NoTags())
+        await services.buckets.create(ROOT, "bucket")
+        for asking in (True, False):
+            tagged = replace(said(asking=asking), tags=tags)
+            with pytest.raises(Denied):
+                await services.objects.put(ALICE, "bucket", "k", pieces([b"x"]), tagged)
+        with pytest.raises(Denied):
+            await services.uploads.create(ALICE, "bucket", "k", Meta(), tags=tags)
+        await put(services, ALICE)
+        await services.objects.copy(ALICE, "bucket", "free", copy)
+        with pytest.raises(Denied):
+            await services.objects.copy(ALICE, "bucket", "tagged", replace(copy, tags=tags))
+        await services.objects.set_tags(ROOT, "bucket", "k", tags)
+        with pytest.raises(Denied):
+            await services.objects.copy(ALICE, "bucket", "told", copy)
+        await services.objects.copy(ALICE, "bucket", "told nothing", replace(copy, tags={}))
 
 
 async def complete(services: Services, who: Principal, key: str = "k") -> None:
