@@ -83,10 +83,18 @@ def test_no_door_decides_who_may_do_what(path: str) -> None:
 
 
 def test_one_name_of_a_class_is_one_class() -> None:
-    trees = {path: ast.parse(text(path)) for path in PYTHON if path.startswith("entrepot/")}
-    assert list(rules.repeated_names(trees, SAME_NAMES)) == []
+    """A protocol has words of its own, which are named through its package: what is one within it is enough."""
+    own = [
+        f"{path.rpartition('/')[0]}/"
+        for path in files(".py")
+        if re.fullmatch(r"entrepot/protocols/\w+/__init__.py", path)
+    ]
+    program = {path: ast.parse(text(path)) for path in PYTHON if path.startswith("entrepot/")}
+    shared = {path: tree for path, tree in program.items() if not path.startswith(tuple(own))}
+    for trees in (shared, *({path: program[path] for path in program if path.startswith(name)} for name in own)):
+        assert list(rules.repeated_names(trees, SAME_NAMES)) == []
     for name in SAME_NAMES:
-        assert list(rules.repeated_names(trees, SAME_NAMES.keys() - {name})), f"{name} needs no reason any more"
+        assert list(rules.repeated_names(shared, SAME_NAMES.keys() - {name})), f"{name} needs no reason any more"
 
 
 def test_allowances_are_needed() -> None:
