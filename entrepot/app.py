@@ -293,10 +293,12 @@ def doors_at(listener: Listener, opened: Mapping[str, OpenedDoor]) -> Mapping[st
 
 
 def check_doors(config: Config) -> None:
-    """Raise ConfigInvalid for a door that is not there, a setting that is not its own, or doors that are in each
-    other's way at a listener.
+    """Raise ConfigInvalid for a door that is not there, a setting that is not its own, doors that are in each
+    other's way at a listener, or no open door at all.
     """
     opened = open_doors(config)
+    if not opened:
+        raise ConfigInvalid("doors", None, "every one is closed: a server without a door answers nothing")
     for listener in config.listen:
         check_claims(list(doors_at(listener, opened).values()))
 

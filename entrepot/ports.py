@@ -144,4 +144,4 @@ def _first_segment(path: bytes) -> bytes:
 
 async def not_found(request: Request) -> Response:
     """What is answered when no door is open for a path."""
-    return Response(404, [(b"content-length", b"0")])
+    return plain_refusal(request, Objection(404, "no door here has this path"))

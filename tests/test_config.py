@@ -223,13 +223,23 @@ def test_a_refusal_tells_the_value_its_source_and_what_would_be_right() -> None:
     ("toml", "words"),
     [
         ("blob_size = '12XB'", "KiB, MiB, GiB, TiB behind it; it is '12XB', from entrepot.toml"),
-        ("blob_size = '1 KiB'", "expected int >= 65536; it is '1 KiB'"),
+        ("blob_size = '1 KiB'", "expected a whole number >= 65536; it is '1 KiB'"),
+        ("[schedules]\ncpu_percent = 0", "expected a number >= 0.01; it is 0"),
         ("grace_seconds = '1d'", "expected a whole number of seconds; it is '1d'"),
-        ("workers = 'x'", "expected int; it is 'x'"),
+        ("workers = 'x'", "expected a whole number; it is 'x'"),
     ],
 )
 def test_a_number_that_is_none_tells_how_to_write_it(toml: str, words: str) -> None:
     assert words in str(refusal(toml))
+
+
+def test_a_table_of_a_list_is_told_its_brackets() -> None:
+    assert "written [[listen]], with two brackets" in str(refusal("[listen]\naddress = '127.0.0.1:1'"))
+
+
+def test_half_of_a_pair_is_told_with_its_address() -> None:
+    error = refusal("[[listen]]\naddress = '127.0.0.1:1'\ntls_key = 'k'")
+    assert str(error) == "listen: 127.0.0.1:1: tls_certificate and tls_key go together"
 
 
 @pytest.mark.parametrize("setting", ["secret_key", "sealing_key", "catalog", "metrics.token"])

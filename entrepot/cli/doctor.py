@@ -24,7 +24,7 @@ from entrepot.cli.preflight import check_listener, check_tls
 from entrepot.cli.words import ADVICE, advice, fault, say, size_text
 from entrepot.config import Config, Listener
 from entrepot.core.keys import Keys
-from entrepot.errors import ConfigInvalid, Corrupt, EntrepotError, Unavailable
+from entrepot.errors import ConfigInvalid, Corrupt, EntrepotError, StoreFull, Unavailable
 
 LITTLE_ROOM: Final = 1 << 30
 EXPIRY_DAYS: Final = 30
@@ -126,7 +126,7 @@ def _room(subject: str, directory: Path, least: int) -> Remark:
     disk = shutil.disk_usage(directory)
     text = f"{size_text(disk.free)} free of {size_text(disk.total)}"
     if disk.free < least:
-        return _bad(subject, f"{text}: nothing is put with less than {size_text(least)} (min_free)")
+        return _bad(subject, f"{text}, less than min_free ({size_text(least)}), so nothing is put: {ADVICE[StoreFull]}")
     return _warning(subject, text) if disk.free < LITTLE_ROOM else _ok(subject, text)
 
 
@@ -189,7 +189,7 @@ def _doors(config: Config) -> Findings:
     except ConfigInvalid as error:
         yield _bad("doors", advice(error))
     else:
-        yield _ok("doors", ", ".join(open_doors(config)) or "none is open")
+        yield _ok("doors", ", ".join(open_doors(config)))
 
 
 def _catalog(config: Config) -> Findings:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from entrepot.cli.opening import Data, File, with_core
-from entrepot.cli.words import check_text, say
+from entrepot.cli.opening import Data, File, settings, with_core
+from entrepot.cli.words import check_text, complain, say
+from entrepot.config import Config
 from entrepot.core import Core
 from entrepot.core.jobs import Job
 
 Name = Annotated[str, Parameter(help="The job, as entrepot jobs list shows it.")]
 
+SPANS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
 
 def list_(*, data: Data = None, config: File = None) -> None:
-    """List what runs by itself: how each is, when it began and when it is due, and what its last round did.
+    """List what runs by itself: how each is, when it began and when it is due (UTC), and what its last round did.
 
     A server writes its schedules down when it starts.
     """
@@ -24,8 +27,11 @@ def list_(*, data: Data = None, config: File = None) -> None:
     async def work(core: Core) -> list[str]:
         return [_line(core, job) for job in await core.jobs.list()]
 
-    for line in with_core(data, config, work):
+    lines = with_core(data, config, work)
+    for line in lines:
         say(line)
+    if not lines:
+        complain("no server with schedules has been here yet: there are no jobs")
 
 
 def show(name: Name, /, *, data: Data = None, config: File = None) -> None:
@@ -51,20 +57,27 @@ def run(name: Name, /, *, data: Data = None, config: File = None) -> None:
         await core.jobs.run(check_text("name", name))
 
     with_core(data, config, work)
+    if hindrance := _hindrance(settings(data, config).config):
+        complain(f"{hindrance}: {name} begins when a server does its schedules")
 
 
 def cancel(name: Name, /, *, data: Data = None, config: File = None) -> None:
     """End a round of a job before its end, after the step that it is in. A schedule comes round again."""
 
-    async def work(core: Core) -> None:
-        await core.jobs.cancel(check_text("name", name))
+    async def work(core: Core) -> bool:
+        job = await core.jobs.get(check_text("name", name))
+        await core.jobs.cancel(name)
+        return job.under_way
 
-    with_core(data, config, work)
+    if not with_core(data, config, work):
+        complain(f"no round of {name} is under way")
 
 
 def state(core: Core, job: Job) -> str:
     """One word, and for a round under way how far it has come."""
     if job.under_way and core.jobs.running(job):
+        if job.cancelled:
+            return "ending"
         return "running" if job.progress is None else f"running {job.progress / 10:.0f}%"
     if job.under_way:
         return "failed" if job.error else "waiting"
@@ -75,11 +88,27 @@ def state(core: Core, job: Job) -> str:
 
 def _line(core: Core, job: Job) -> str:
     did = job.error or ", ".join(f"{word} {count}" for word, count in job.done.items())
-    return f"{job.name:16}  {state(core, job):12}  {_time(job.started):16}  {_time(job.due):16}  {did}".rstrip()
+    times = f"began {_time(job.started):16}  due {_time(job.due):16}"
+    return f"{job.name:16}  {state(core, job):12}  {times}  {did}".rstrip()
+
+
+def _hindrance(config: Config) -> str:
+    """Why no server here takes the job at once, as far as can be seen from here."""
+    from entrepot.serving import is_served
+
+    if not config.schedules.enabled:
+        return "[schedules] has enabled = false"
+    if not config.catalog and not is_served(config):
+        return f"no entrepot serve runs on {config.data}"
+    return ""
 
 
 def _every(job: Job) -> str:
-    return "when asked" if job.every is None else str(datetime.timedelta(microseconds=job.every))
+    if job.every is None:
+        return "when asked"
+    seconds = job.every // 1_000_000
+    size, unit = next((size, unit) for size, unit in SPANS if seconds % size == 0)
+    return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
 
 
 def _time(at: int | None) -> str:

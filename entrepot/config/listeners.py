@@ -44,7 +44,7 @@ class Listener:
         tuple[str, ...],
         Meta(
             description="networks (`10.0.0.0/8`) from which forwarded fields are believed; "
-            "`unix` is whoever connects to a Unix socket"
+            "`unix` is every client of a Unix socket"
         ),
     ] = ()
     forwarded_by: Annotated[
@@ -82,7 +82,7 @@ class Listener:
         elif not self.path.name or len(str(self.path).encode()) > 107:  # sun_path of unix(7)
             raise ConfigInvalid("listen", self.address, f"{self.address!r} names no file that a Unix socket can be")
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ConfigInvalid("listen", self.address, "tls_certificate and tls_key go together")
+            raise ConfigInvalid("listen", None, f"{self.address}: tls_certificate and tls_key go together")
         for network in self.trusted_proxies:
             _check_network(network)
         for prefix in self.forwarded_prefixes:

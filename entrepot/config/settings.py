@@ -231,8 +231,8 @@ class Config:
     dedup: Annotated[
         Literal["all", "account"],
         Meta(
-            description="`all`: what is in its store already, whoever put it, need not be written again; `account`: it "
-            "always is, so that no account learns from the time what another one has (disk stores alone)"
+            description="`all`: bytes that are in the store already, of any account, are not written again; `account`: "
+            "they always are, so that no account learns from the time what another one has (disk stores alone)"
         ),
     ] = "all"
     blob_size: Annotated[
@@ -274,7 +274,7 @@ class Config:
         int,
         Meta(
             ge=0,
-            description="with less than that on the disk of the catalog or of a store nothing is put there",
+            description="room that is left on the disks of catalog and stores: with less, nothing is put there",
             extra=BYTES,
         ),
     ] = 64 * MIB

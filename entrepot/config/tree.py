@@ -175,6 +175,8 @@ def _field(hint: object, item: Given | Tree, where: str) -> object:
         return build(table, item, where)
     if _is_mapping(hint):
         return _convert(hint, Given(plain(item), _source(item)), where)
+    if listed is not None:
+        raise ConfigInvalid(where, None, f"is a text, or tables written [[{where}]], with two brackets")
     raise ConfigInvalid(where, plain(item), "is one value, not a table")
 
 
@@ -259,6 +261,7 @@ def _bytes(text: str) -> object:
 def _sentence(error: msgspec.ValidationError) -> str:
     # The value is told anyway, and what comes from the environment is always a text.
     text = str(error).split(" - at ")[0].removesuffix(", got `str`").replace("`", "")
+    text = text.replace("Expected int", "Expected a whole number").replace("Expected float", "Expected a number")
     return text[:1].lower() + text[1:]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.programs import Shell
+from tests.server import Server
 
 NO_TEXT = os.fsdecode(b"\xff")
 FREE = ("--listen", "127.0.0.1:0")
@@ -81,6 +83,7 @@ def held(pattern: Shell, tmp_path: Path) -> Shell:
         (["key", "create", "--account", "a", "--secret-key", NO_TEXT * 9], 1, "not UTF-8"),
         (["key", "create", "--account", "a", "--grant", f"{NO_TEXT}:read"], 1, "not UTF-8"),
         (["key", "revoke", NO_TEXT], 1, "not UTF-8"),
+        (["jobs", "run", "exprie"], 1, "no such job: exprie; entrepot jobs list shows those that there are"),
     ],
 )
 def test_one_line_tells_what_is_wrong(pattern: Shell, words: list[str], code: int, hint: str) -> None:
@@ -93,6 +96,23 @@ def test_units_are_told(tmp_path: Path, value: str) -> None:
     said = shell.fail("ls")
     assert "KiB, MiB, GiB, TiB" in said
     assert f"it is {value!r}, from ENTREPOT_BLOB_SIZE" in said
+
+
+def test_who_asks_for_a_job_is_told_what_it_waits_for(tmp_path: Path) -> None:
+    with Server(tmp_path / "entrepot-data"):
+        served = Shell(tmp_path)
+        assert "no round of scrub is under way" in served.run("jobs", "cancel", "scrub").err
+    hint = "begins when a server does its schedules"
+    assert f"no entrepot serve runs on entrepot-data: expire {hint}" in served.run("jobs", "run", "expire").err
+    away = replace(served, settings={"ENTREPOT_SCHEDULES__ENABLED": "false"})
+    assert f"[schedules] has enabled = false: expire {hint}" in away.run("jobs", "run", "expire").err
+    assert re.match(r"collect +idle +began never +due 2", served.run("jobs", "list").out)
+    assert "every                 30 days" in served.run("jobs", "show", "scrub").lines
+    assert "every                 1 hour" in served.run("jobs", "show", "trim").lines
+
+
+def test_without_jobs_that_is_told(pattern: Shell) -> None:
+    assert "there are no jobs" in pattern.run("jobs", "list").err
 
 
 def test_a_long_value_is_not_told_back_whole(pattern: Shell) -> None:

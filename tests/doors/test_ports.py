@@ -104,8 +104,8 @@ def test_below_a_mount_point_the_path_begins_there() -> None:
 
 
 def test_what_no_door_claims_is_not_found() -> None:
-    assert ask(port(door("monitor", "/health")), "/bucket") == "404"
-    assert ask(port(), "/") == "404"
+    assert ask(port(door("monitor", "/health")), "/bucket") == "no door here has this path\n"
+    assert ask(port(), "/") == "no door here has this path\n"
 
 
 @pytest.mark.parametrize("other", [

@@ -24,5 +24,10 @@ def test_what_no_door_takes_is_refused_by_name(doors: dict[str, dict[str, object
     assert refused.value.name == name
 
 
+def test_a_server_without_a_door_is_refused() -> None:
+    with pytest.raises(ConfigInvalid, match="every one is closed"):
+        check_doors(Config(doors={"s3": {"enabled": False}, "monitor": {"enabled": False}}))
+
+
 def test_the_usual_doors_pass() -> None:
     check_doors(Config())

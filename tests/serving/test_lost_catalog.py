@@ -87,6 +87,9 @@ def test_nothing_is_written_to_a_catalog_that_was_taken_away(tmp_path: Path) -> 
             assert (reply.status, reply.code) == (503, "ServiceUnavailable")
             assert health(server) == 503
         assert ask(server, "GET", "/bucket/large").body == LARGE
+        for _ in range(8):  # no list opens what is not there, nor makes it
+            assert ask(server, "GET", "/bucket").status in (200, 503)
+        assert not catalog.exists()
         (tmp_path / "moved").rename(catalog)
         assert health(server) == 200
         assert ask(server, "PUT", "/bucket/small", b"small").status == 200
@@ -103,6 +106,7 @@ def test_a_catalog_that_was_replaced_is_left_alone(tmp_path: Path) -> None:
             (tmp_path / "new").rename(path)
         assert ask(server, "PUT", "/bucket/small", b"small").status == 503
         assert ask(server, "DELETE", "/bucket/large").status == 503
+        assert ask(server, "GET", "/bucket").status == 503
         assert health(server) == 503
         assert server.stop() == 0
         for path in (catalog, log):

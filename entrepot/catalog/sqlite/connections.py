@@ -41,10 +41,11 @@ def drive(connection: apsw.Connection, operation: Transaction[T]) -> T:
         return value
 
 
-def connect(path: Path | None, vfs: str | None = None) -> apsw.Connection:
-    """A connection as each of a catalog is. Raises apsw.Error."""
+def connect(path: Path | None, vfs: str | None = None, *, make: bool = True) -> apsw.Connection:
+    """A connection as each of a catalog is; the file is made if need be, where ``make`` says so. Raises apsw.Error."""
     name = ":memory:" if path is None else str(path)
-    connection = apsw.Connection(name, vfs=vfs) if vfs else apsw.Connection(name)
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if make else 0)
+    connection = apsw.Connection(name, flags, vfs) if vfs else apsw.Connection(name, flags)
     connection.set_busy_timeout(5_000)
     # Without it a join is planned anew each time its parameters change: 30 µs instead of 7.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)

@@ -21,7 +21,7 @@ Invariants:
 4. When COMMIT itself fails nothing of the batch is visible, and every caller of it is told.
 5. The write-ahead log is copied back by a thread of its own, elected among processes, which takes
    the turnstile for the little that is left in the end (see ``checkpoint``).
-6. Nothing is committed to a file that was removed or replaced (see ``condition``).
+6. Nothing is committed to a file that was removed or replaced (see ``condition``), and nothing is opened at its name.
 7. A read on the loop sees what is committed: it is made on the writer's connection only while that has
    no transaction open.
 """
@@ -102,11 +102,11 @@ class SQLite:
             self._reader = self._writer
         else:
             self._condition = Condition(path)
-            self._reader = self._connect()
+            self._reader = self._join()
             self._checkpointer = Checkpointer(path, self._connect, self._condition, lasting=lasting)
             self._checkpointer.watch(self._writer)
-        self._pages = ThreadLane("catalog-page", PAGES, self._connect, self._told)
-        self._background = ThreadLane("catalog-background", 1, self._connect, self._told)
+        self._pages = ThreadLane("catalog-page", PAGES, self._join, self._told)
+        self._background = ThreadLane("catalog-background", 1, self._join, self._told)
         self._committer = threading.Thread(target=self._commit_loop, name="catalog-commit", daemon=True)
         self._committer.start()
 
@@ -122,7 +122,7 @@ class SQLite:
         try:
             # Not on the loop: who is inside may be another catalog of the same loop, and an upgrade takes its time.
             writer = await asyncio.to_thread(_open_writer, connect_, turnstile)
-            return cls(path, connect_, writer, turnstile, lasting=lasting)
+            return cls(path, functools.partial(connect_, make=False), writer, turnstile, lasting=lasting)
         except apsw.Error as error:
             raise translate(error) from error
 
@@ -321,6 +321,17 @@ class SQLite:
         if isinstance(told, Corrupt) and self._condition is not None:
             self._condition.note_damage(str(told))
         return told
+
+    def _join(self) -> apsw.Connection:
+        """One more connection to the file that the writer has. Raises Unavailable when its name leads elsewhere."""
+        self._check_there()
+        connection = self._connect()
+        try:
+            self._check_there()
+        except Unavailable:
+            connection.close()
+            raise
+        return connection
 
     def _check_there(self) -> None:
         if self._condition is not None:

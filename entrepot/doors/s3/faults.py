@@ -106,9 +106,11 @@ def _marker(error: errors.DeleteMarkerFound) -> Refusal:
 
 def _later(error: errors.Unavailable) -> Refusal:
     """Worth another try. S3 has no code for a full disk: like an engine that does not answer, it is a
-    service that is not there for now, while a bound of this process asks clients to slow down.
+    service that is not there for now, while a bound of this process asks clients to slow down. What is wrong with
+    an engine is for the log: it names files and hosts of the operator's.
     """
-    refusal = refuse("SlowDown" if isinstance(error, errors.Busy) else "ServiceUnavailable", _told_by(error))
+    told = _told_by(error) if isinstance(error, errors.Busy | errors.StoreFull) else None
+    refusal = refuse("SlowDown" if isinstance(error, errors.Busy) else "ServiceUnavailable", told)
     refusal.headers = {"retry-after": str(error.retry_after)}
     return refusal
 

@@ -37,6 +37,10 @@ def test_what_may_be_tried_again_later(error: errors.Unavailable, status: int, c
     assert (refusal.status, refusal.code, refusal.headers["retry-after"]) == (status, code, "7")
 
 
+def test_files_of_the_operator_are_not_told_to_clients() -> None:
+    assert "/srv" not in str(refusal_of(errors.Unavailable("/srv/catalog.sqlite was removed")))
+
+
 @pytest.mark.parametrize(
     ("what", "code"),
     [("metadata", "MetadataTooLarge"), ("document", "MaxMessageLengthExceeded"), ("body", "EntityTooLarge")],
