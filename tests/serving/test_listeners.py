@@ -81,14 +81,15 @@ def test_each_address_has_its_doors(tmp_path: Path) -> None:
             with Other(path) as wire:
                 wire.send(head("GET", "/health", proof(server, "GET", "/health")))
                 assert b"<Name>health</Name>" in wire.answer().body
-        greeting = next(line for line in server.log.read_text().splitlines() if " listens on " in line)
-        for text in (f"http://127.0.0.1:{server.port},", f"http://127.0.0.1:{metrics} (monitor)", f"unix:{path} (s3)"):
-            assert text in greeting
         shell = Shell(tmp_path, {"ENTREPOT_DATA": str(server.data)})
         said = [line for line in shell.run("doctor").out.splitlines() if " port " in line]
         assert [line.split()[0] for line in said] == ["ok"] * 3
         assert f"unix:{path} (s3)" in said[2]
         assert "is in use" in shell.fail("serve", "--listen", f"unix:{path}")
+        # Told once every worker is there, which may be after the first answers.
+        greeting = next(line for line in server.log.read_text().splitlines() if " listens on " in line)
+        for text in (f"http://127.0.0.1:{server.port},", f"http://127.0.0.1:{metrics} (monitor)", f"unix:{path} (s3)"):
+            assert text in greeting
     assert not Path(path).exists()
 
 
