@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import string
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -161,6 +162,16 @@ def test_a_digest_in_the_query_holds_for_the_body(door: Door) -> None:
     query = sign("PUT", "/bucket/held", headers={"Content-MD5": "XrY7u+Ae7tCTyyK7j1rNww=="})  # of "hello world"
     ask(door, "PUT", "/bucket/held", query, b"another").refused(400, "BadDigest")
     ask(door, "PUT", "/bucket/held", query, b"hello world").ok()
+
+
+@pytest.mark.parametrize(("payload", "status"), [("UNSIGNED-PAYLOAD", 200), ("digest", 400), ("STREAMING", 400)])
+def test_what_is_said_of_the_body_in_words_of_version_4(door: Door, payload: str, status: int) -> None:
+    """It holds, or is refused: a framed body is never stored with its frames."""
+    values = {"digest": hashlib.sha256(b"other").hexdigest(), "STREAMING": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
+    headers = {"x-amz-content-sha256": values.get(payload, payload)}
+    query = sign("PUT", "/bucket/said", headers=headers)
+    door.ask("PUT", "/bucket/said", query, b"x", headers=headers, keys=None).ok(status)
+    door.ask("PUT", "/bucket/said", query, b"x", keys=None).ok(status)
 
 
 def test_a_setting_turns_it_off_and_headers_never_do(tmp_path: Path) -> None:

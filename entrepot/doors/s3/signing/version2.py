@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from entrepot.doors.s3.refusal import refuse
 from entrepot.doors.s3.signing import timestamps
-from entrepot.doors.s3.signing.authorization import Payload
+from entrepot.doors.s3.signing.authorization import Payload, payload_mode
 from entrepot.doors.s3.signing.canonical import path_forms
 from entrepot.doors.s3.signing.credentials import ONE_PROOF, shown
 from entrepot.doors.s3.signing.presigned import BAD_QUERY, CONDITIONS, CONTROL, OF_THE_BODY, Fields
@@ -62,6 +62,9 @@ class Said:
     """Whether there is a session token."""
     texts: tuple[bytes, ...]
     """The strings that may have been signed: all of them mean this request, and no other."""
+    mode: Payload
+    sha256: str | None
+    """The digest that the body must have, if it is said."""
     fields: Fields
     """Header fields that stand in the query."""
 
@@ -88,9 +91,11 @@ def parse(request: Request, host_bucket: str) -> Said | None:
     begin = b"\n".join((request.method.encode(), *body, own[b"Expires"], *[n + b":" + v for n, v in sorted(amz)], b""))
     query = _signed_query(pairs)
     texts = tuple(begin + path + query for path in _paths(request, host_bucket))
+    mode, sha256 = _payload(dict(amz).get(b"x-amz-content-sha256"))
     return Said(
         own[b"AWSAccessKeyId"].decode("utf-8", "replace"), own[b"Signature"].replace(b" ", b"+"),
-        _expires(own[b"Expires"]), b"x-amz-security-token" in dict(amz), texts, tuple(fields),
+        _expires(own[b"Expires"]), b"x-amz-security-token" in dict(amz), texts, mode, sha256,
+        tuple(fields),
     )  # fmt: skip
 
 
@@ -100,7 +105,7 @@ def check(said: Said, secret: str, now: float) -> Verified:
     for text in said.texts:
         right = b64encode(hmac.digest(secret.encode(), text, "sha1"))
         if hmac.compare_digest(right, said.signature):
-            return Verified(said.access_key, Payload.UNSIGNED, None, b"", b"", b"", b"", said.fields)
+            return Verified(said.access_key, said.mode, said.sha256, b"", b"", b"", b"", said.fields)
     raise mismatch(said.access_key, said.signature, said.texts[0])
 
 
@@ -157,6 +162,14 @@ def _fields(headers: Headers, pairs: Pairs) -> tuple[list[tuple[bytes, bytes]], 
     fields = [(name, value) for name, value in found.items() if name not in OF_THE_BODY]
     amz.update((name, value) for name, value in found.items() if name.startswith(b"x-amz-"))
     return list(amz.items()), fields
+
+
+def _payload(value: bytes | None) -> tuple[Payload, str | None]:
+    """What is said of the body in the words of Version 4. Raises Refusal for chunks, which no key is signed for."""
+    mode = Payload.UNSIGNED if value is None else payload_mode(value)
+    if mode not in (Payload.HASHED, Payload.UNSIGNED):
+        raise refuse("InvalidRequest", "A presigned request cannot have a STREAMING payload.")
+    return mode, value.decode().lower() if value is not None and mode is Payload.HASHED else None
 
 
 def _header(headers: Headers, name: bytes) -> bytes:
