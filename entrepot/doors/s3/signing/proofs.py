@@ -1,6 +1,6 @@
 """Who sends a request, proven: the authorization read, the secret looked up, the signature checked.
 
-A presigned address is asked for again and again, by browsers, players and data frames that read
+A presigned link is asked for again and again, by browsers, players and data frames that read
 ranges. Its verdict depends on the request's head, the secret and the time alone, so the first two
 thirds of it are remembered: a head that is the same to the last byte, for a secret that is the same
 still, only has its time checked. Everything else is judged from the start.
@@ -32,7 +32,7 @@ Head = tuple[str, bytes, bytes, tuple[tuple[bytes, bytes], ...]]
 
 
 class Proofs:
-    """Judges requests for one region. A refusal is never remembered. ``version_2`` takes presigned addresses of
+    """Judges requests for one region. A refusal is never remembered. ``version_2`` takes presigned linkes of
     Signature Version 2 as well.
     """
 
