@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apsw
 import pytest
@@ -13,6 +13,9 @@ import pytest
 from entrepot.catalog.operations import buckets
 from entrepot.catalog.sqlite.engine import SQLite
 from entrepot.errors import Unavailable
+
+PIECE: Final = 65_536
+"""SQLite's own files take no more than 128 KiB at once."""
 
 
 class ForgetfulVFS(apsw.VFS):
@@ -40,7 +43,8 @@ class _ForgetfulFile(apsw.VFSFile):
             self.vfs.sick = False
             kept = self.vfs.synced[str(self.path)]
             super().xTruncate(len(kept))
-            super().xWrite(kept, 0)
+            for start in range(0, len(kept), PIECE):
+                super().xWrite(kept[start : start + PIECE], start)
             error = apsw.IOError("the disk lost what was written")
             error.extendedresult = apsw.SQLITE_IOERR_FSYNC  # type: ignore[attr-defined]  # apsw's types lack it
             raise error
