@@ -19,7 +19,7 @@ from entrepot.wire.http import Handler, Objection, Request, Response
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``region`` is what signatures must name, ``domain`` the hosts with buckets as subdomains. ``presigned_version_2``
-    takes presigned linkes of Signature Version 2.
+    takes presigned links and forms of Signature Version 2.
     """
 
     region: str = "us-east-1"

@@ -23,6 +23,7 @@ from entrepot.doors.s3.bodies.chunked import Decoder, decoder_for, payload_misma
 from entrepot.doors.s3.documents.incoming import Document
 from entrepot.doors.s3.faults import refusal_of
 from entrepot.doors.s3.refusal import Refusal, refuse
+from entrepot.doors.s3.signing.proofs import Proofs
 from entrepot.doors.s3.signing.signature import Payload, Verified
 from entrepot.doors.s3.storage import STANDARD, parse_class
 from entrepot.errors import BodyIncomplete, DigestMismatch, TooLarge
@@ -67,7 +68,7 @@ class Operation:
 class Call:
     """A request with its principal, its resource, and the action that it asks for."""
 
-    __slots__ = ("_booking", "action", "bucket", "core", "key", "region", "request", "verified", "who")
+    __slots__ = ("_booking", "action", "bucket", "core", "key", "proofs", "request", "verified", "who")
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class Call:
         verified: Verified | None,
         bucket: str,
         key: str,
-        region: str,
+        proofs: Proofs,
         action: Action,
     ) -> None:
         self.core = core
@@ -86,9 +87,14 @@ class Call:
         self.verified = verified
         self.bucket = bucket
         self.key = key
-        self.region = region
         self.action = action
+        self.proofs = proofs
         self._booking: Booking | None = None
+
+    @property
+    def region(self) -> str:
+        """The region that the server is in."""
+        return self.proofs.region
 
     async def enter(self) -> Bucket:
         """Have decided from the head of the request what can be: the bucket, in which what is asked for may be
@@ -278,9 +284,8 @@ def content_length(request: Request) -> int | None:
     return int(raw)
 
 
-def parse_meta(request: Request) -> Meta:
-    """What a request says about the object it writes. Raises Refusal, ArgumentInvalid."""
-    headers = request.headers
+def parse_meta(headers: Headers) -> Meta:
+    """What the head of a request says about the object it writes. Raises Refusal, ArgumentInvalid."""
     kept = {} if headers.lacks(_DESCRIBING) else _parse_kept(headers)
     media_type = headers.raw_get(b"content-type")
     return Meta("" if media_type is None else text_of(media_type), kept, parse_user_metadata(headers, METADATA_PREFIX))

@@ -20,13 +20,14 @@ from entrepot.doors.s3.operations import (
     buckets,
     copies,
     deletions,
+    forms,
     listings,
     multipart,
     objects,
     settings,
     tags,
 )
-from entrepot.doors.s3.operations.absent import absent, post_object, preflight
+from entrepot.doors.s3.operations.absent import absent, preflight
 from entrepot.doors.s3.refusal import Refusal, refuse
 from entrepot.doors.s3.signing.presigned import split_signature
 from entrepot.doors.s3.signing.proofs import Proofs
@@ -70,7 +71,7 @@ OPERATIONS: Final[dict[tuple[str, str, str], Operation]] = {
     ("GET", BUCKET, ""): Operation("ListObjects", listings.list_objects, Action.OBJECT_LIST),
     ("GET", BUCKET, "list-type"): Operation("ListObjectsV2", listings.list_objects_v2, Action.OBJECT_LIST),
     ("GET", BUCKET, "versions"): Operation("ListObjectVersions", listings.list_object_versions, Action.VERSION_LIST),
-    ("POST", BUCKET, ""): Operation("PostObject", post_object, Action.OBJECT_WRITE),
+    ("POST", BUCKET, ""): Operation("PostObject", forms.post_object, Action.OBJECT_WRITE),
     ("POST", BUCKET, "delete"): Operation(
         "DeleteObjects", deletions.delete_objects, Action.OBJECT_DELETE, Action.VERSION_DELETE
     ),
@@ -155,7 +156,7 @@ class Router:
             request.headers = Headers([*request.headers.raw, *verified.fields])
             operation = find_operation(request, bucket, key)
             note["operation"] = operation.name
-        call = Call(self._core, request, who.asking(request), verified, bucket, key, self._region, operation.action)
+        call = Call(self._core, request, who.asking(request), verified, bucket, key, self._proofs, operation.action)
         if request.headers.raw_get(_EXPECTED_OWNER) is not None:
             await call.check_owner(_EXPECTED_OWNER, bucket)
         return await operation.run(call)

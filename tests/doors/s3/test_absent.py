@@ -115,17 +115,7 @@ def test_methods_that_nothing_has(door: Door) -> None:
     for path in ("/", "/mine", "/mine/key"):
         door.ask("PATCH", path).refused(405, "MethodNotAllowed")
     door.ask("DELETE", "/").refused(405, "MethodNotAllowed")
-    door.ask("POST", "/mine").refused(501, "NotImplemented")
-
-
-def test_a_form_is_told_that_there_are_none_whoever_sends_it(door: Door) -> None:
-    """Who sends it stands in the form itself: to call them strangers would tell them to sign again."""
-    door.ask("PUT", "/mine").ok()
-    form = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\na\r\n--x--\r\n'
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    answer = door.ask("POST", "/mine", body=form, headers=headers, keys=None).refused(501, "NotImplemented")
-    assert "Forms" in (answer.word("Message") or "")
-    door.ask("POST", "/none", body=form, headers=headers, keys=None).refused(501, "NotImplemented")
+    door.ask("POST", "/mine", keys=None).refused(412, "PreconditionFailed")
 
 
 def test_who_asks_comes_first(door: Door) -> None:

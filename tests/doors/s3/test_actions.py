@@ -16,7 +16,7 @@ from entrepot.rules import EVERY_ACTION, Effect, Equal, Field, Rule
 from tests.doors.s3.door import Answer, Door, Keys
 
 UNASKED = {"PostObject"}
-"""There are no forms, whoever sends one."""
+"""Who sends a form stands in the form: see test_forms.py."""
 
 ROWS = {operation.name: (*where, operation) for where, operation in OPERATIONS.items() if operation.name not in UNASKED}
 PATHS = {"service": "/", "bucket": "/mine", "object": "/mine/key", "copy": "/mine/key"}

@@ -244,3 +244,9 @@ def error(code: str, message: str, resource: str, request_id: str, fields: Mappi
 
 def _last_modified(modified: int) -> str:
     return f"<LastModified>{iso_date(modified)}</LastModified>"
+
+
+def posted(location: str, bucket: str, key: str, etag: str) -> bytes:
+    """What a form is answered that asks for 201. It is in no namespace."""
+    content = f"{element('Location', location)}{element('Bucket', bucket)}{element('Key', key)}{etag_element(etag)}"
+    return f"{PROLOG}<PostResponse>{content}</PostResponse>".encode()

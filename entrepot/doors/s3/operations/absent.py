@@ -92,13 +92,6 @@ async def _object(call: Call, sub: str) -> Response:
     raise _unknown(method, "object", sub)
 
 
-async def post_object(call: Call) -> Response:
-    """A form of a browser. Who sends it, and whether they may, stands in the body, which is not read."""
-    raise refuse(
-        "NotImplemented", "Forms are not implemented here: put objects with PUT, presigned where it has to be."
-    )
-
-
 def preflight(headers: Headers) -> Refusal:
     """What a browser is told that asks before it asks (CORS). It cannot sign, so nobody is known."""
     if "origin" not in headers:

@@ -119,7 +119,7 @@ async def copy_object(call: Call) -> Response:
         raise refuse("InvalidRequest", sentence=_ONTO_ITSELF)
     algorithm = headers.get("x-amz-checksum-algorithm")
     copy = Copy(
-        source, parse_meta(call.request) if replacing else None,
+        source, parse_meta(call.request.headers) if replacing else None,
         () if algorithm is None else (parse_algorithm(algorithm),), conditions(call), tags=tags,
         storage_class=_class(headers), digests=("md5",),
     )  # fmt: skip

@@ -66,7 +66,7 @@ async def create_upload(call: Call) -> Response:
     await check_written_acl(call)
     algorithm, composite = parse_upload_checksum(headers)
     upload = await call.core.uploads.create(
-        call.who, call.bucket, call.key, parse_meta(call.request),
+        call.who, call.bucket, call.key, parse_meta(call.request.headers),
         algorithm=algorithm, composite=composite, tags=parse_tags(headers),
     )  # fmt: skip
     fields = []

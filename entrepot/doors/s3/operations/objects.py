@@ -49,7 +49,9 @@ async def put_object(call: Call) -> Response:
     incoming = call.incoming()
     asking = headers.raw_get(b"expect") is not None
     keep = (incoming.checksum,)
-    put = Put(parse_meta(call.request), incoming.intake(keep), keep, conditions(call), asking, parse_tags(headers))
+    put = Put(
+        parse_meta(call.request.headers), incoming.intake(keep), keep, conditions(call), asking, parse_tags(headers)
+    )
     try:
         version = await call.core.objects.put(call.who, call.bucket, call.key, incoming.stream(), put)
     except DigestMismatch as error:

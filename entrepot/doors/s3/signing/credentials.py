@@ -67,7 +67,7 @@ def shown(raw: bytes) -> str:
 def no_version_2() -> Refusal:
     return refuse(
         "InvalidRequest",
-        "Signature Version 2 is taken in the query of a presigned link at most.",
+        "Signature Version 2 is taken in the query of a presigned link and in a form at most.",
         sentence="The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
     )
 

@@ -9,12 +9,14 @@ still, only has its time checked. Everything else is judged from the start.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from entrepot.core import Core
 from entrepot.core.keys import Identity
 from entrepot.doors.s3.refusal import refuse
-from entrepot.doors.s3.signing import version2
+from entrepot.doors.s3.signing import post_policy, version2
+from entrepot.doors.s3.signing.credentials import no_version_2
 from entrepot.doors.s3.signing.signature import Authorization, Verified, check, check_time, parse, unknown_key
 from entrepot.model import ANONYMOUS, Principal
 from entrepot.wire.http import Request
@@ -32,13 +34,13 @@ Head = tuple[str, bytes, bytes, tuple[tuple[bytes, bytes], ...]]
 
 
 class Proofs:
-    """Judges requests for one region. A refusal is never remembered. ``version_2`` takes presigned linkes of
-    Signature Version 2 as well.
+    """Judges requests for one region. A refusal is never remembered. ``version_2`` takes presigned links and
+    forms of Signature Version 2 as well.
     """
 
     def __init__(self, core: Core, region: str, *, version_2: bool = True) -> None:
         self._core = core
-        self._region = region
+        self.region = region
         self._version_2 = version_2
         self._seen: OrderedDict[Head, tuple[Authorization, str, Verified]] = OrderedDict()
 
@@ -63,10 +65,21 @@ class Proofs:
         if seen is not None and seen[1] == identity.secret:
             check_time(said, now)
             return identity.principal, seen[2]
-        verified = check(said, request, identity.secret, now=now, region=self._region)
+        verified = check(said, request, identity.secret, now=now, region=self.region)
         if head is not None and _size(head) <= HEAD_BYTES:
             self._remember(head, said, identity.secret, verified)
         return identity.principal, verified
+
+    async def prove_form(self, request: Request, fields: Mapping[str, str]) -> Principal:
+        """Who signed the policy of a form; the anonymous principal for a form without one. Raises Refusal."""
+        said = post_policy.parse_proof(fields)
+        if said is None:
+            return ANONYMOUS.asking(request)
+        if said.credential is None and not self._version_2:
+            raise no_version_2()
+        identity = await self._identify(request, said.access_key, token="x-amz-security-token" in fields)
+        post_policy.check_proof(said, identity.secret, self._core.clock() / 1_000_000, self.region)
+        return identity.principal.asking(request)
 
     async def _prove_version_2(self, request: Request, said: version2.Said) -> tuple[Principal, Verified]:
         identity = await self._identify(request, said.access_key, token=said.token)
