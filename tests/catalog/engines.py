@@ -73,7 +73,7 @@ class Memory:
         return None
 
     def plant(self, text: str) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("what is in memory is reached by its own connection alone")
 
 
 class Server:

@@ -260,7 +260,7 @@ class NoDocument(Document[None]):
         return None
 
     def take(self, name: str, value: Value) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("the shape has no element, so nothing is ever read")
 
     def result(self) -> None:
         return None
